@@ -1,0 +1,1 @@
+"""Many bulletins in, many taggings out."""

@@ -1,0 +1,439 @@
+"""The command ``veilleur``: it parses, calls, and shows."""
+
+import json
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TextIO
+
+import click
+
+from veilleur import __version__
+from veilleur.errors import VeilleurError
+
+if TYPE_CHECKING:
+    from veilleur.batch.inputs import Unit
+    from veilleur.train.camembert import EpochReport
+    from veilleur.train.run import Job
+
+FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+NEW_FILE = click.Path(dir_okay=False, path_type=Path)
+FOLDER = click.Path(file_okay=False, path_type=Path)
+LABELS = click.option("--labels", type=FILE, multiple=True, help='Rows {"text": …, "topics": […]}; may be given again.')
+
+
+class Group(click.Group):
+    """Shows a `VeilleurError`, or a missing extra, as one sentence."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except VeilleurError as error:
+            raise click.ClickException(str(error)) from error
+        except ModuleNotFoundError as error:
+            if (error.name or "veilleur").startswith("veilleur"):
+                raise
+            raise click.ClickException(f"this needs the package {error.name}: pip install 'veilleur[train]'") from error
+        except BrokenPipeError:  # the reader of our output has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            sys.exit(0)
+
+
+@click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="veilleur")
+def main() -> None:
+    r"""Tell which security topics French bulletins are about, paragraph by paragraph.
+
+    \b
+    veilleur tag bulletin.txt                       topics of each paragraph
+    veilleur evaluate camembert --labels dev.jsonl  how good a bundle is
+    veilleur train tfidf -o my-bundle               a model of your own labels
+    """
+
+
+@main.command()
+@click.argument("sources", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--bundle", default="camembert", show_default=True, help="A shipped bundle's name, or a folder.")
+@click.option(
+    "--unit",
+    type=click.Choice(["text", "paragraph", "bulletin"]),
+    help="What is tagged: each input as one text, each paragraph of a bulletin, or the bulletin as a whole. "
+    "[default: paragraph for text files, text for JSON Lines]",
+)
+@click.option("-o", "--output", type=NEW_FILE, help="Write JSON Lines to this file.")
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["table", "jsonl"]),
+    help="How results are shown. [default: a table on a terminal, jsonl in a pipe or with -o]",
+)
+@click.option("--threads", type=click.IntRange(1), help="Threads of the fine-tune. [default: all processors]")
+def tag(
+    sources: tuple[Path, ...],
+    bundle: str,
+    unit: "Unit | None",
+    output: Path | None,
+    form: str | None,
+    threads: int | None,
+) -> None:
+    r"""Tag text files (a bulletin a file), folders of them, JSON Lines ({"text": …} a line), or - for stdin.
+
+    Inputs that cannot be read are named on stderr, the rest is tagged, and the exit code is 1.
+
+    \b
+    veilleur tag news/ --unit bulletin -o topics.jsonl
+    echo "Saisie de cocaïne au port" | veilleur tag -
+    """
+    from veilleur.batch.inputs import STDIN, read_items
+    from veilleur.batch.tagging import tag_items
+    from veilleur.model.tagger import load
+
+    tagger = load(bundle, threads=threads)
+    faults = 0
+
+    def fault(message: str) -> None:
+        nonlocal faults
+        faults += 1
+        click.echo(f"veilleur: {message}", err=True)
+
+    records = tag_items(tagger, read_items(sources or (STDIN,), fault), unit)
+    if form is None:
+        form = "table" if output is None and sys.stdout.isatty() else "jsonl"
+    if form == "table":
+        if output is not None:
+            raise click.UsageError("a table is shown, not written: leave out -o, or use --format jsonl")
+        from rich.console import Console
+
+        from veilleur.tables import show_records
+
+        show_records(Console(highlight=False), records)
+    else:
+        with _target(output) as file:
+            for record in _counted(records, show=output is not None):
+                file.write(json.dumps(record, ensure_ascii=False) + "\n")
+    if faults:
+        raise click.ClickException(f"{faults} inputs could not be read; all others were tagged")
+
+
+@main.command()
+@click.argument("bundle")
+@click.option(
+    "--labels",
+    type=FILE,
+    multiple=True,
+    required=True,
+    help='Rows {"text": …, "topics": […]}; may be given again.',
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+@click.option("--resamples", default=1000, show_default=True, type=click.IntRange(0), help="Bootstrap samples.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
+def evaluate(bundle: str, labels: tuple[Path, ...], as_json: bool, resamples: int, seed: int) -> None:
+    r"""Score a bundle on labelled texts: precision, recall and F1 by topic, and overall figures, with intervals.
+
+    Rows may name their bulletin (as "bulletin" or "document"): the bootstrap then draws whole bulletins.
+
+    \b
+    veilleur evaluate tfidf --labels dev.jsonl
+    veilleur evaluate ./my-bundle --labels a.jsonl --labels b.jsonl --json
+    """
+    from veilleur.evaluate.run import evaluate as score_tagger
+    from veilleur.evaluate.run import read_labels
+    from veilleur.model.tagger import load
+
+    tagger = load(bundle)
+    scores = score_tagger(tagger, read_labels(labels, tagger.topics), resamples=resamples, seed=seed)
+    if as_json:
+        click.echo(json.dumps(scores.to_dict(), ensure_ascii=False))
+        return
+    from veilleur.tables import scores_table
+
+    _print(scores_table(scores))
+
+
+@main.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def bundles(as_json: bool) -> None:
+    """List the bundles that come with the package."""
+    from veilleur.model.bundle import shipped_bundles
+
+    found = shipped_bundles()
+    if as_json:
+        content = {name: {"kind": one.kind, "topics": one.topics, "base": one.base} for name, one in found.items()}
+        click.echo(json.dumps(content, ensure_ascii=False))
+        return
+    from veilleur.tables import bundles_table
+
+    _print(bundles_table(found))
+
+
+@main.group()
+def train() -> None:
+    """Fit a model on labelled paragraphs and write its bundle. Needs the extra: pip install 'veilleur[train]'."""
+
+
+def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--seed", default=0, show_default=True, help="The same seed gives the same bundle."),
+        click.option(
+            "--measure",
+            type=FILE,
+            multiple=True,
+            help="Labels to score the finished bundle on, for its card.",
+        ),
+        click.option("--topics", type=FILE, help="A topics file. [default: the six topics]"),
+        click.option(
+            "--labels",
+            type=FILE,
+            multiple=True,
+            help="Label files. [default: those that come with the package]",
+        ),
+        click.option("-o", "--output", type=FOLDER, required=True, help="The bundle's folder."),
+    ):
+        command = option(command)
+    return command
+
+
+@train.command("tfidf")
+@_training_options
+@click.option("--folds", default=5, show_default=True, type=click.IntRange(2), help="Out-of-fold folds.")
+def train_tfidf_command(
+    output: Path,
+    labels: tuple[Path, ...],
+    topics: Path | None,
+    measure: tuple[Path, ...],
+    seed: int,
+    folds: int,
+) -> None:
+    """Fit the baseline: TF-IDF with logistic regression. Takes seconds to a minute."""
+    from veilleur.train.run import train_tfidf
+    from veilleur.train.tfidf import TfidfSettings
+
+    job = _job(output, labels, topics, measure)
+    train_tfidf(job, TfidfSettings(seed=seed, folds=folds))
+    _done(job)
+
+
+@train.command("camembert")
+@_training_options
+@click.option(
+    "--base",
+    default="bundled",
+    show_default=True,
+    help="What to start from: bundled, a hub id (almanach/camembert-base), or a local folder.",
+)
+@click.option("--epochs", default=None, type=click.IntRange(1), help="Passes over the labels.")
+@click.option("--folds", default=None, type=click.IntRange(1), help="Out-of-fold folds; 1: decide on validation.")
+@click.option("--quantise", is_flag=True, help="Write only the 8-bit ONNX graph, without the transformers weights.")
+@click.option("--resume", is_flag=True, help="Go on where an interrupted run of the same command stopped.")
+def train_camembert_command(
+    output: Path,
+    labels: tuple[Path, ...],
+    topics: Path | None,
+    measure: tuple[Path, ...],
+    seed: int,
+    base: str,
+    epochs: int | None,
+    folds: int | None,
+    quantise: bool,
+    resume: bool,
+) -> None:
+    r"""Fine-tune a CamemBERT. Checkpoints are kept in OUTPUT.work until it is done.
+
+    \b
+    veilleur train camembert -o my-bundle
+    veilleur train camembert -o my-bundle --base almanach/camembert-base
+    veilleur train camembert -o my-bundle --resume
+    """
+    from veilleur.train.camembert import CamembertSettings
+    from veilleur.train.run import train_camembert
+
+    job = _job(output, labels, topics, measure)
+    given = {"epochs": epochs, "folds": folds}
+    settings = CamembertSettings(
+        base=base, seed=seed, **{name: value for name, value in given.items() if value is not None}
+    )
+    with _epochs() as report:
+        train_camembert(job, settings, report, resume=resume, quantise=quantise)
+    _done(job)
+
+
+@main.group()
+def labels() -> None:
+    """Check, measure and export the hand labels."""
+
+
+@labels.command("check")
+@click.argument("files", nargs=-1, type=FILE)
+def labels_check(files: tuple[Path, ...]) -> None:
+    """Check label files: ids, texts that changed since, topics, evidence, duplicates.
+
+    Without FILES, those that come with the package. Exits with 1 if anything is wrong.
+    """
+    from veilleur.labels.check import check
+
+    problems = check(files or None)
+    for problem in problems:
+        click.echo(str(problem))
+    if problems:
+        raise click.ClickException(f"{len(problems)} problems in the labels")
+    click.echo("the labels are in order")
+
+
+@labels.command("agreement")
+@click.argument("files", nargs=-1, type=FILE)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def labels_agreement(files: tuple[Path, ...], as_json: bool) -> None:
+    """Measure how far two passes agree: F1, Cohen's kappa, Krippendorff's alpha.
+
+    FILES are two passes; without them, those that come with the package.
+    """
+    from veilleur.labels.agreement import agreement
+    from veilleur.labels.files import SETS, file_name, shipped_folder
+
+    if files and len(files) != 2:
+        raise click.UsageError("name two label files, or none")
+    folder = shipped_folder()
+    pairs = (
+        {f"{files[0].name} and {files[1].name}": files}
+        if files
+        else {name: (folder / file_name(name, "a"), folder / file_name(name, "b")) for name in SETS}
+    )
+    measured = {name: agreement(*pair) for name, pair in pairs.items() if all(path.is_file() for path in pair)}
+    if as_json:
+        content = {name: one.to_dict() for name, one in measured.items()}
+        click.echo(json.dumps(content, ensure_ascii=False))
+        return
+    from veilleur.tables import agreement_table
+
+    for name, one in measured.items():
+        _print(agreement_table(name, one))
+
+
+@labels.command("stats")
+@LABELS
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def labels_stats(labels: tuple[Path, ...], as_json: bool) -> None:
+    """Count labels, topics together, splits and genres, and measure how varied the texts are."""
+    from veilleur.labels.stats import stats
+    from veilleur.labels.topics import read_topics
+
+    found = stats(_rows(labels, read_topics().ids))
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), ensure_ascii=False))
+        return
+    from veilleur.tables import stats_tables
+
+    for table in stats_tables(found):
+        _print(table)
+
+
+@labels.command("export")
+@click.argument("output", type=NEW_FILE)
+@LABELS
+@click.option("--split", type=click.Choice(["train", "validation", "test"]), help="Only this split.")
+def labels_export(output: Path, labels: tuple[Path, ...], split: str | None) -> None:
+    """Write the labelled paragraphs, texts included, to OUTPUT (.jsonl or .parquet)."""
+    from veilleur.labels.export import export
+    from veilleur.labels.topics import read_topics
+
+    rows = [row for row in _rows(labels, read_topics().ids) if split in (None, row.split)]
+    export(rows, output)
+    click.echo(f"{len(rows)} paragraphs written to {output}")
+
+
+def _rows(paths: tuple[Path, ...], topics: tuple[str, ...]) -> list[Any]:
+    from veilleur.evaluate.run import read_labels
+    from veilleur.labels.rows import shipped_rows
+
+    return read_labels(paths, topics) if paths else shipped_rows()
+
+
+def _job(output: Path, labels: tuple[Path, ...], topics: Path | None, measure: tuple[Path, ...]) -> "Job":
+    from veilleur.evaluate.run import read_labels
+    from veilleur.labels.topics import read_topics
+    from veilleur.train.run import Job
+
+    ids = read_topics(topics).ids
+    rows = _rows(labels, ids)
+    if not rows:
+        raise VeilleurError("there are no labels: name label files with --labels")
+    tests = [(path.name, read_labels([path], ids)) for path in measure]
+    return Job(rows, ids, output, shlex.join(["veilleur", *sys.argv[1:]]), tests)
+
+
+def _done(job: "Job") -> None:
+    from veilleur.model.bundle import read_manifest
+
+    manifest = read_manifest(job.out)
+    for name, scores in manifest.scores.items():
+        macro_f1 = scores["macro_f1"]
+        click.echo(f"macro-F1 {'undefined' if macro_f1 is None else format(macro_f1, '.3f')}  {name}")
+    click.echo(f"bundle written to {job.out}; its card is {job.out / 'README.md'}")
+
+
+@contextmanager
+def _epochs() -> Iterator[Callable[[str, "EpochReport"], None]]:
+    """Show training as it goes: a bar for the part that runs, a line for each finished epoch."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        console=console,
+    ) as progress:
+        bars: dict[str, Any] = {}
+
+        def report(part: str, state: "EpochReport") -> None:
+            if part not in bars:
+                bars[part] = progress.add_task(part, total=state.epochs)
+            loss = "" if state.loss is None else f", loss {state.loss:.3f}"
+            progress.update(bars[part], completed=state.done, description=f"{part}{loss}")
+            if state.macro_f1 is not None:
+                console.print(f"{part}: epoch {state.done:.0f} of {state.epochs}, validation F1 {state.macro_f1:.3f}")
+
+        yield report
+
+
+@contextmanager
+def _target(output: Path | None) -> Iterator[TextIO]:
+    """Open what results are written to; a file appears when it is complete."""
+    if output is None:
+        yield sys.stdout
+        return
+    partial = output.with_name(f"{output.name}.partial")
+    try:
+        with partial.open("w", encoding="utf-8") as file:
+            yield file
+        partial.replace(output)
+    except OSError as error:
+        raise VeilleurError(f"{output} cannot be written: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+def _counted(records: Iterator[dict[str, Any]], *, show: bool) -> Iterator[dict[str, Any]]:
+    """Count records on a terminal's stderr while they are written elsewhere."""
+    if not (show and sys.stderr.isatty()):
+        yield from records
+        return
+    from rich.console import Console
+    from rich.progress import track
+
+    yield from track(records, "tagging", console=Console(stderr=True))
+
+
+def _print(table: object) -> None:
+    from rich.console import Console
+
+    console = Console()
+    if not console.is_terminal:
+        console.width = 160  # a table in a file or pipe is not cut to a terminal's width
+    console.print(table)

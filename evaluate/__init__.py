@@ -1,0 +1,1 @@
+"""Model and labels in, figures out."""

@@ -1,0 +1,207 @@
+"""Labelled paragraphs as plain Python rows, from this project's label files or from anyone's JSON Lines."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from veilleur.errors import VeilleurError
+from veilleur.labels.files import (
+    SETS,
+    file_name,
+    is_label_file,
+    objects,
+    read_label_file,
+    segments_by_id,
+    set_bulletins,
+    shipped_folder,
+)
+from veilleur.labels.topics import TopicSet, read_topics
+
+DEFAULT_SPLIT = "train"  # of shipped bulletins that name none: the articles are never the test
+_COLUMNS = ("kind", "origin", "genre", "region", "split", "source")
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledParagraph:
+    """A paragraph and the topics that a reader found in it.
+
+    Attributes
+    ----------
+    id, text : str
+        The paragraph.
+    topics : tuple of str
+        Its topics, in the topic set's order.
+    evidence : mapping of str to tuple of str
+        The words that carry each topic, where they were recorded.
+    bulletin : str
+        The group that it belongs to, never to be torn between folds or splits.
+    kind, origin, genre, region, split, source : str
+        What is known of it; empty where nothing is.
+    extra : mapping of str to str
+        Any other column of a user's file.
+    """
+
+    id: str
+    text: str
+    topics: tuple[str, ...]
+    evidence: Mapping[str, tuple[str, ...]] = field(default_factory=dict, hash=False)
+    bulletin: str = ""
+    kind: str = ""
+    origin: str = ""
+    genre: str = ""
+    region: str = ""
+    split: str = ""
+    source: str = ""
+    extra: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+def read_rows(path: str | Path, topics: TopicSet) -> list[LabelledParagraph]:
+    """Read labelled paragraphs from a file of either form.
+
+    Parameters
+    ----------
+    path : str or Path
+        One of this project's label files, whose texts are looked up in the seeds; or JSON Lines with
+        ``text`` and ``topics`` (a list of ids, or an object of ids with their evidence), and optionally
+        ``id``, ``document`` or ``bulletin`` (the group), ``evidence``, ``kind``, ``origin``, ``genre``,
+        ``region``, ``split``, ``source``.
+    topics : TopicSet
+        The topics that may occur.
+
+    Raises
+    ------
+    VeilleurError
+        Where the file is missing or empty, or a line is not JSON, lacks text or topics, or names an
+        unknown topic.
+    """
+    path = Path(path)
+    rows = _own_rows(path, topics) if is_label_file(path) else _user_rows(path, topics)
+    if not rows:
+        raise VeilleurError(f'{path}: holds no labelled paragraph: add lines such as {{"text": "…", "topics": []}}.')
+    return rows
+
+
+def shipped_rows(*, split: str | None = None) -> list[LabelledParagraph]:
+    """Give the adjudicated paragraphs that come with the package: the articles and, if there, the composed.
+
+    Parameters
+    ----------
+    split : str, optional
+        Only those of this split (``train``, ``validation`` or ``test``); the articles are ``train``.
+    """
+    topics = read_topics()
+    paths = [shipped_folder() / file_name(label_set, "adjudicated") for label_set in SETS]
+    rows = [row for path in paths if path.is_file() for row in read_rows(path, topics)]
+    return [row for row in rows if split in (None, row.split)]
+
+
+def training_hash(rows: Iterable[LabelledParagraph]) -> str:
+    """Hash what a model is fitted on: ids, texts and topics, whatever their order.
+
+    Examples
+    --------
+    >>> first, second = LabelledParagraph("1", "a", ("drugs",)), LabelledParagraph("2", "b", ())
+    >>> training_hash([first, second]) == training_hash([second, first])
+    True
+    """
+    content = sorted((row.id, row.text, sorted(row.topics)) for row in rows)
+    return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def _own_rows(path: Path, topics: TopicSet) -> list[LabelledParagraph]:
+    labels = read_label_file(path)
+    known = segments_by_id(set_bulletins(labels.header["set"]))
+    rows = []
+    for line in labels.lines:
+        where = f"{path}, line {line.number}"
+        if line.id not in known:
+            raise VeilleurError(f"{where}: no paragraph has the id {line.id!r}: run `veilleur labels check`.")
+        segment, bulletin = known[line.id]
+        rows.append(
+            LabelledParagraph(
+                id=line.id,
+                text=segment.text,
+                topics=_ordered(where, line.topics, topics),
+                evidence=line.topics,
+                bulletin=bulletin.slug,
+                kind=segment.kind,
+                origin=bulletin.metadata.get("origin", ""),
+                genre=bulletin.metadata.get("genre", ""),
+                region=bulletin.metadata.get("region", ""),
+                split=bulletin.metadata.get("split", DEFAULT_SPLIT),
+                source=bulletin.metadata.get("source", ""),
+            )
+        )
+    return rows
+
+
+def _user_rows(path: Path, topics: TopicSet) -> list[LabelledParagraph]:
+    return [_user_row(path, number, value, topics) for number, value in objects(path)]
+
+
+def _user_row(path: Path, number: int, value: Any, topics: TopicSet) -> LabelledParagraph:
+    where = f"{path}, line {number}"
+    if not isinstance(value, dict):
+        raise VeilleurError(f'{where}: is not an object: write {{"text": "…", "topics": []}}.')
+    for key in ("text", "topics"):
+        if key not in value:
+            raise VeilleurError(f"{where}: has no {key!r}: add it.")
+    text, labels = value["text"], value["topics"]
+    if not isinstance(text, str):
+        raise VeilleurError(f"{where}: the text is not a string: put it in quotation marks.")
+    if not text.strip():
+        raise VeilleurError(f"{where}: the text is empty: fill or delete the line.")
+    if not isinstance(labels, list | dict) or not all(isinstance(label, str) for label in labels):
+        raise VeilleurError(f"{where}: topics is not a list of topic ids: write [] for none.")
+    name = _text(value["id"]) if value.get("id") is not None else f"{path.stem}:{number}"
+    group = next((value[key] for key in ("bulletin", "document") if value.get(key) is not None), name)
+    used = {"id", "text", "topics", "evidence", "bulletin", "document", *_COLUMNS}
+    return LabelledParagraph(
+        id=name,
+        text=text,
+        topics=_ordered(where, labels, topics),
+        evidence=_evidence(where, labels, value.get("evidence")),
+        bulletin=_text(group),
+        **{column: _text(value.get(column, "")) for column in _COLUMNS},
+        extra={key: _text(item) for key, item in value.items() if key not in used},
+    )
+
+
+def _ordered(where: str, found: Iterable[str], topics: TopicSet) -> tuple[str, ...]:
+    """Give the topics once each, in the topic set's order, and refuse those that it does not have."""
+    names = set(found)
+    if unknown := sorted(names.difference(topics.ids)):
+        raise VeilleurError(f"{where}: the topic {unknown[0]!r} is unknown: use {', '.join(topics.ids)}.")
+    if topics.exclusive and len(names) > 1:
+        raise VeilleurError(f"{where}: has {len(names)} topics, but they exclude each other: keep one.")
+    return tuple(name for name in topics.ids if name in names)
+
+
+def _evidence(where: str, labels: Any, evidence: Any) -> dict[str, tuple[str, ...]]:
+    """Read evidence in either of its forms: topics as an object, or the exported list of topic and text."""
+    found: dict[str, list[str]] = {}
+    try:
+        if isinstance(labels, dict):
+            for topic, words in labels.items():
+                found.setdefault(topic, []).extend(_strings(words))
+        for item in evidence or ():
+            found.setdefault(item["topic"], []).extend(_strings([item["text"]]))
+    except (KeyError, TypeError) as error:
+        raise VeilleurError(f'{where}: evidence is not a list of {{"topic": "…", "text": "…"}}: mend it.') from error
+    return {topic: tuple(words) for topic, words in found.items()}
+
+
+def _strings(words: Any) -> list[str]:
+    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
+        raise TypeError
+    return words
+
+
+def _text(value: Any) -> str:
+    """Give a column's value as text; None is empty."""
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

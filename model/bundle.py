@@ -1,0 +1,193 @@
+"""The bundle: a fitted model as a folder of plain files, and the checks that every loading makes.
+
+A bundle runs no code: its manifest is JSON, the baseline is a skops file whose types are listed here, the fine-tune is
+an ONNX graph. Every file is named in the manifest with its SHA-256.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from veilleur.errors import VeilleurError
+from veilleur.model.calibration import Calibration
+from veilleur.model.files import file_sha256
+
+FORMAT = 1
+MANIFEST = "veilleur.json"
+CARD = "README.md"
+KINDS = {"tfidf": "model.skops", "camembert": "model.onnx"}  # the file that each kind runs
+DEFAULT = "camembert"
+PICKLES = {".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin"}
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The content of ``veilleur.json``.
+
+    Attributes
+    ----------
+    kind : {"tfidf", "camembert"}
+        Which model reads the weights.
+    topics : tuple of str
+        Topic ids, in the order of the model's outputs.
+    thresholds : tuple of float
+        A topic is given when its calibrated probability reaches its threshold.
+    calibration : Calibration
+        From logits to probabilities.
+    base : str
+        What the fine-tune started from; empty for the baseline.
+    training : mapping
+        How it was trained: hash and number of the labelled paragraphs, seed, settings.
+    scores : mapping
+        Measured figures, as the model card shows them.
+    versions : mapping
+        Versions of the libraries that fitted it.
+    files : mapping of str to str
+        SHA-256 of every other file of the bundle.
+    format : int
+        Version of this layout.
+    """
+
+    kind: str
+    topics: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    calibration: Calibration
+    base: str = ""
+    training: Mapping[str, Any] = field(default_factory=dict)
+    scores: Mapping[str, Any] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, str] = field(default_factory=dict)
+    format: int = FORMAT
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
+    """Hash every file of `folder`, write ``veilleur.json`` there and return the manifest with those hashes."""
+    files = {
+        path.relative_to(folder).as_posix(): file_sha256(path)
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != MANIFEST
+    }
+    content = {**asdict(manifest), "files": files}
+    (folder / MANIFEST).write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+    return read_manifest(folder)
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read ``veilleur.json`` and check its form; the files it names are checked by `verify`.
+
+    Raises
+    ------
+    VeilleurError
+        If it is missing, not JSON, of a newer format, or inconsistent.
+    """
+    path = folder / MANIFEST
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise VeilleurError(f"{folder} is not a bundle: it has no {MANIFEST}") from None
+    except (OSError, ValueError) as error:
+        raise VeilleurError(f"{path} cannot be read ({error}): the bundle is damaged, get it again") from error
+    if not isinstance(content, dict):
+        raise VeilleurError(f"{path} must hold a JSON object: the bundle is damaged, get it again")
+    version = content.get("format")
+    if not isinstance(version, int) or version < 1:
+        raise VeilleurError(f"{path} names no format version: the bundle is damaged, get it again")
+    if version > FORMAT:
+        raise VeilleurError(
+            f"{folder} is of bundle format {version}, this version reads up to {FORMAT}: pip install --upgrade veilleur"
+        )
+    try:
+        manifest = Manifest(
+            kind=content["kind"],
+            topics=tuple(content["topics"]),
+            thresholds=tuple(float(value) for value in content["thresholds"]),
+            calibration=Calibration(
+                tuple(float(value) for value in content["calibration"]["slopes"]),
+                tuple(float(value) for value in content["calibration"]["intercepts"]),
+            ),
+            base=content.get("base", ""),
+            training=content.get("training", {}),
+            scores=content.get("scores", {}),
+            versions=content.get("versions", {}),
+            files=dict(content["files"]),
+            format=version,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise VeilleurError(f"{path} lacks or misstates {error}: the bundle is damaged, get it again") from error
+    _check_form(path, manifest)
+    return manifest
+
+
+def _check_form(path: Path, manifest: Manifest) -> None:
+    if manifest.kind not in KINDS:
+        raise VeilleurError(f"{path} names the unknown kind {manifest.kind!r}: known are {', '.join(KINDS)}")
+    topics = manifest.topics
+    if not topics or len(set(topics)) != len(topics) or not all(isinstance(t, str) and t for t in topics):
+        raise VeilleurError(f"{path} has a wrong topic list: one or more names, each once, are needed")
+    calibration = manifest.calibration
+    for name, values in (
+        ("thresholds", manifest.thresholds),
+        ("calibration slopes", calibration.slopes),
+        ("calibration intercepts", calibration.intercepts),
+    ):
+        if len(values) != len(topics):
+            raise VeilleurError(f"{path} lists {len(topics)} topics but {len(values)} {name}: the topic list is wrong")
+
+
+def verify(folder: Path, manifest: Manifest) -> None:
+    """Check that the bundle's files are exactly those that were written.
+
+    Raises
+    ------
+    VeilleurError
+        If a file is missing, changed, added, or is a pickle.
+    """
+    for path in sorted(folder.rglob("*")):
+        name = path.relative_to(folder).as_posix()
+        if path.suffix in PICKLES:
+            raise VeilleurError(f"{path} is a pickle, which could run code: bundles hold none, get this one again")
+        if path.is_file() and name != MANIFEST and name not in manifest.files:
+            raise VeilleurError(f"{path} is not named in {MANIFEST}: remove it or get the bundle again")
+    needed = KINDS[manifest.kind]
+    if needed not in manifest.files:
+        raise VeilleurError(f"{folder / MANIFEST} does not name {needed}: the bundle is damaged, get it again")
+    for name, expected in manifest.files.items():
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise VeilleurError(f"{folder / MANIFEST} names {name}, which lies outside the bundle")
+        if not path.is_file():
+            raise VeilleurError(f"{path} is missing: get the bundle again")
+        if file_sha256(path) != expected:
+            raise VeilleurError(f"{path} has changed since the bundle was written: get the bundle again")
+
+
+def shipped_folder() -> Path:
+    """Return the folder of the bundles that come with the package."""
+    return Path(str(resources.files("veilleur.model") / "bundles"))
+
+
+def shipped_bundles() -> dict[str, Manifest]:
+    """Return the manifests of the shipped bundles by name."""
+    folder = shipped_folder()
+    return {path.parent.name: read_manifest(path.parent) for path in sorted(folder.glob(f"*/{MANIFEST}"))}
+
+
+def bundle_folder(bundle: str | Path = DEFAULT) -> Path:
+    """Find a bundle by the name of a shipped one or by its folder.
+
+    Raises
+    ------
+    VeilleurError
+        If there is neither.
+    """
+    named = shipped_folder() / str(bundle)
+    if str(bundle) in {path.parent.name for path in shipped_folder().glob(f"*/{MANIFEST}")}:
+        return named
+    path = Path(bundle)
+    if path.is_dir():
+        return path
+    names = ", ".join(path.parent.name for path in sorted(shipped_folder().glob(f"*/{MANIFEST}")))
+    raise VeilleurError(f"there is no bundle {str(bundle)!r}: name a folder or one of the shipped ones ({names})")

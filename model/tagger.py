@@ -1,0 +1,176 @@
+"""The inference function: texts in, topics with calibrated probabilities out."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from veilleur.errors import VeilleurError
+from veilleur.model.bundle import DEFAULT, KINDS, Manifest, bundle_folder, read_manifest, verify
+from veilleur.model.result import BulletinTagging, SegmentTagging, Tagging
+from veilleur.seeds.reader import Bulletin, read_bulletin
+from veilleur.seeds.text import normalise
+
+CHUNK = 256  # texts that `tag_many` holds at a time
+
+
+class Model(Protocol):
+    """What a fitted model of any kind does."""
+
+    def logits(self, texts: Sequence[str]) -> npt.NDArray[np.floating]:
+        """Return uncalibrated logits of shape (texts, topics)."""
+        ...
+
+
+def load(bundle: str | Path = DEFAULT, *, threads: int | None = None) -> "Tagger":
+    """Load a tagger from a shipped bundle, by name, or from a bundle's folder.
+
+    Parameters
+    ----------
+    bundle : str or Path
+        ``camembert`` (the default), ``tfidf``, or a folder written by ``veilleur train``.
+    threads : int, optional
+        Threads of the fine-tune; all processors by default.
+
+    Returns
+    -------
+    Tagger
+
+    Raises
+    ------
+    VeilleurError
+        If there is no such bundle, or it is damaged, of a newer format, or holds anything that could run code.
+
+    Examples
+    --------
+    >>> load("tfidf").topics
+    ('cybercrime', 'migration', 'drugs', 'trafficking', 'fire-rescue', 'maritime')
+    """
+    folder = bundle_folder(bundle)
+    manifest = read_manifest(folder)
+    verify(folder, manifest)
+    return Tagger(_load_model(folder, manifest, threads), manifest)
+
+
+def _load_model(folder: Path, manifest: Manifest, threads: int | None) -> Model:
+    if manifest.kind == "tfidf":
+        from veilleur.model.tfidf import TfidfModel
+
+        return TfidfModel.load(folder / KINDS["tfidf"])
+    from veilleur.model.camembert import CamembertModel
+
+    return CamembertModel.load(folder, threads)
+
+
+class Tagger:
+    """Tags texts with a fitted model; made by `load`.
+
+    Parameters
+    ----------
+    model : Model
+        Gives the logits.
+    manifest : Manifest
+        Topics, thresholds and calibration.
+    """
+
+    def __init__(self, model: Model, manifest: Manifest) -> None:
+        self.model = model
+        self.manifest = manifest
+
+    @property
+    def topics(self) -> tuple[str, ...]:
+        """The topic ids, in the order of the columns of `predict_proba`."""
+        return self.manifest.topics
+
+    @property
+    def thresholds(self) -> dict[str, float]:
+        """The probability from which each topic is given."""
+        return dict(zip(self.topics, self.manifest.thresholds, strict=True))
+
+    def tag(self, text: str) -> Tagging:
+        """Tag one text; an empty or blank text has no topics.
+
+        Raises
+        ------
+        VeilleurError
+            If `text` is not a string.
+        """
+        return next(self.tag_many([text]))
+
+    def tag_many(self, texts: Iterable[str]) -> Iterator[Tagging]:
+        """Tag any iterable of texts, lazily and in order.
+
+        Memory does not grow with the number of texts.
+
+        Raises
+        ------
+        VeilleurError
+            At the first item that is not a string; the taggings before it have been given.
+        """
+        thresholds = self.thresholds
+        for chunk in _chunks(texts):
+            for scores in self.predict_proba(chunk):
+                pairs = dict(zip(self.topics, scores.tolist(), strict=True))
+                given = tuple(topic for topic, score in pairs.items() if score >= thresholds[topic])
+                yield Tagging(given, pairs, thresholds)
+
+    def tag_bulletin(self, raw: str | bytes | Bulletin) -> BulletinTagging:
+        """Read a raw bulletin and tag each of its segments.
+
+        Parameters
+        ----------
+        raw : str, bytes or Bulletin
+            The bulletin as it came, or as `veilleur.seeds.reader` has read it.
+
+        Returns
+        -------
+        BulletinTagging
+            Related items after "Voir plus" are other articles and play no part in it.
+        """
+        bulletin = raw if isinstance(raw, Bulletin) else read_bulletin(raw)
+        readable = bulletin.readable
+        taggings = self.tag_many(segment.text for segment in readable)
+        segments = tuple(
+            SegmentTagging(segment.id, segment.kind, segment.text, tagging)
+            for segment, tagging in zip(readable, taggings, strict=True)
+        )
+        found = {topic for item in segments if item.kind != "link" for topic in item.tagging.topics}
+        topics = tuple(topic for topic in self.topics if topic in found)
+        return BulletinTagging(bulletin.slug, bulletin.title, bulletin.date, segments, topics)
+
+    def predict_proba(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Return calibrated probabilities of shape (texts, topics), as scikit-learn's classifiers do."""
+        cleaned = [normalise(_checked(text)) for text in texts]
+        result = np.zeros((len(cleaned), len(self.topics)))
+        read = [index for index, text in enumerate(cleaned) if text]
+        if read:
+            logits = self.model.logits([cleaned[index] for index in read])
+            result[read] = self.manifest.calibration.probabilities(logits)
+        return result
+
+    def predict(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return the topics given, as a 0/1 array of shape (texts, topics)."""
+        return (self.predict_proba(texts) >= np.array(self.manifest.thresholds)).astype(np.int64)
+
+
+def _checked(text: str) -> str:
+    if not isinstance(text, str):
+        raise VeilleurError(f"a text to tag must be a string, not {type(text).__name__}: {text!r:.60}")
+    return text
+
+
+def _chunks(texts: Iterable[str]) -> Iterator[list[str]]:
+    """Cut into lists of `CHUNK` texts; a text that is not one ends the stream after those before it are given."""
+    chunk: list[str] = []
+    for text in texts:
+        if not isinstance(text, str):
+            yield chunk
+            _checked(text)
+        chunk.append(text)
+        if len(chunk) == CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk

@@ -1,0 +1,67 @@
+"""The baseline at inference: a scikit-learn pipeline persisted with skops."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from veilleur.errors import VeilleurError
+
+if TYPE_CHECKING:
+    from sklearn.pipeline import Pipeline
+
+# What a baseline bundle may hold beyond skops' own safe defaults. Nothing else is loaded.
+TRUSTED = [
+    "sklearn.feature_extraction.text.TfidfTransformer",
+    "sklearn.feature_extraction.text.TfidfVectorizer",
+    "sklearn.linear_model._logistic.LogisticRegression",
+    "sklearn.multiclass.OneVsRestClassifier",
+    "sklearn.pipeline.FeatureUnion",
+    "sklearn.pipeline.Pipeline",
+    "sklearn.preprocessing._label.LabelBinarizer",
+]
+
+
+class TfidfModel:
+    """A fitted TF-IDF pipeline that gives one logit a topic.
+
+    Parameters
+    ----------
+    pipeline : sklearn.pipeline.Pipeline
+        Fitted; its ``decision_function`` gives an array of shape (texts, topics).
+    """
+
+    def __init__(self, pipeline: "Pipeline") -> None:
+        self.pipeline = pipeline
+
+    @classmethod
+    def load(cls, path: Path) -> "TfidfModel":
+        """Read a skops file, refusing any type that is not listed in `TRUSTED`.
+
+        Raises
+        ------
+        VeilleurError
+            If the file is no skops file or holds another type.
+        """
+        from zipfile import is_zipfile
+
+        from skops import io
+
+        if not is_zipfile(path):
+            raise VeilleurError(f"{path} is not a skops file (a pickle is never loaded): get the bundle again")
+        try:
+            foreign = sorted(set(io.get_untrusted_types(file=path)) - set(TRUSTED))
+            if foreign:
+                raise VeilleurError(f"{path} holds types that a bundle may not: {', '.join(foreign)}")
+            return cls(io.load(path, trusted=TRUSTED))
+        except VeilleurError:
+            raise
+        except Exception as error:  # skops has no error class of its own
+            raise VeilleurError(f"{path} cannot be loaded ({error}): get the bundle again") from error
+
+    def logits(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Return uncalibrated logits of shape (texts, topics)."""
+        values = np.asarray(self.pipeline.decision_function(texts), dtype=np.float64)
+        return values.reshape(len(texts), -1)

@@ -1,0 +1,1 @@
+"""Labels in, a fitted model out. Needs the extra ``train``."""

@@ -1,0 +1,144 @@
+"""The model card, written from what was measured."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from huggingface_hub import EvalResult, ModelCardData
+
+from veilleur.model.bundle import Manifest
+
+NAMES = {"tfidf": "Veilleur, TF-IDF baseline", "camembert": "Veilleur, CamemBERT fine-tune"}
+
+HOW = {
+    "tfidf": """\
+TF-IDF over words (1 to 2) and characters within words (3 to 6), one logistic regression a topic (scikit-learn),
+persisted with skops. Nothing in this folder is a pickle.""",
+    "camembert": """\
+An encoder of CamemBERT's architecture, started from `{base}` and fine-tuned with binary cross-entropy. Every token
+votes on every topic, and a text has a topic if any of its tokens says so (softmax-weighted mean of the votes).
+`model.onnx` is what Veilleur runs.""",
+}
+
+BUNDLED_BASE = """\
+**The base `bundled` is CamemBERT's architecture with the weights of multilingual-e5-small** (MIT; see `NOTICE`), not
+the original CamemBERT. To fine-tune the original: `veilleur train camembert --base almanach/camembert-base -o DIR`."""
+
+TRANSFORMERS = """\
+`model.safetensors` is the same network as a standard sequence classification model, calibration included; keep it in
+float32:
+
+```python
+from transformers import pipeline
+pipeline("text-classification", model="DIR", top_k=None)("La douane a saisi 30 kg de cocaïne.", truncation=True)
+```"""
+
+SHRUNK = """\
+This bundle holds the ONNX graph quantised to 8 bits and leaves the transformers weights out. The command above makes
+them again, byte for byte on the same library versions and processor type."""
+
+
+def card(
+    manifest: Manifest,
+    command: str,
+    out_of_fold: Mapping[str, Any],
+    tests: Sequence[tuple[str, Mapping[str, Any]]],
+) -> str:
+    """Write the card.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    command : str
+        That makes this bundle.
+    out_of_fold : mapping
+        Scores (`veilleur.evaluate.metrics.Scores.to_dict`) of the training labels, each from a model, a calibration
+        and thresholds that did not see it.
+    tests : sequence of (name, scores)
+        Label sets that the finished bundle was scored on.
+    """
+    results = [
+        EvalResult(
+            task_type="text-classification",
+            dataset_type="veilleur",
+            dataset_name=name,
+            metric_type="f1",
+            metric_name="macro F1",
+            metric_value=round(scores["macro_f1"], 4),
+        )
+        for name, scores in tests
+        if scores["macro_f1"] is not None
+    ]
+    front = ModelCardData(
+        language="fr",
+        license="mit",
+        library_name="veilleur",
+        pipeline_tag="text-classification",
+        tags=["multi-label", *manifest.topics],
+        model_name=NAMES[manifest.kind],
+        eval_results=results or None,
+    )
+    parts = [
+        f"---\n{front.to_yaml()}\n---",
+        f"# {NAMES[manifest.kind]}",
+        f"Tells which of these topics a French paragraph is about: {', '.join(manifest.topics)}.",
+        '```python\nimport veilleur\n\nveilleur.load("DIR").tag("La douane a saisi 30 kg de cocaïne.").topics\n```',
+        "## What it is",
+        HOW[manifest.kind].format(base=manifest.base),
+    ]
+    if manifest.kind == "camembert":
+        if manifest.base == "bundled":
+            parts.append(BUNDLED_BASE)
+        parts.append(TRANSFORMERS if "model.safetensors" in manifest.files else SHRUNK)
+    training = manifest.training
+    parts += [
+        "## Training",
+        f"{training['rows']} labelled paragraphs of {training['bulletins']} bulletins, of which "
+        f"{training['composed']} paragraphs were composed for training and "
+        f"{training['rows'] - training['composed']} come from articles or the user's own files "
+        f"(labels hash `{training['labels_sha256'][:16]}`), seed {training['seed']}. Made by:",
+        f"```\n{command}\n```",
+        "## Scores",
+        "Intervals are 95 % bootstrap intervals that draw whole bulletins. *Out of fold*: training labels, each scored "
+        "by a model, a calibration and thresholds fitted without its bulletin. Other rows: this bundle as it is, on "
+        "labels that it never saw (`veilleur evaluate DIR --labels FILE`).",
+        _overall([("out of fold", out_of_fold), *tests]),
+    ]
+    for name, scores in [("out of fold", out_of_fold), *tests]:
+        parts += [f"### By topic, {name}", _by_topic(manifest, scores)]
+    parts += [
+        "## Limits",
+        "It reads French news prose. The six topics mean what Veilleur's guide (`labels/GUIDE.md`) says. Most of "
+        "its training text was composed, not collected: wording that nobody thought of is missed. A score is a "
+        "calibrated probability on text like the training labels; where topics are rarer, it is too high.",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _overall(named: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+    lines = [
+        "| labels | n | macro-F1 | micro-F1 | exact match | mean average precision |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, scores in named:
+        figures = ("macro_f1", "micro_f1", "exact_match", "mean_average_precision")
+        cells = [_figure(scores[key], scores["intervals"].get(key)) for key in figures]
+        lines.append(f"| {name} | {scores['n']} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def _by_topic(manifest: Manifest, scores: Mapping[str, Any]) -> str:
+    lines = ["| topic | precision | recall | F1 | support | threshold |", "|---|---|---|---|---|---|"]
+    for topic, threshold in zip(manifest.topics, manifest.thresholds, strict=True):
+        one = scores["topics"][topic]
+        f1 = _figure(one["f1"], scores["intervals"].get(f"{topic}.f1"))
+        lines.append(
+            f"| {topic} | {_figure(one['precision'])} | {_figure(one['recall'])} | {f1} | {one['support']} "
+            f"| {threshold:.2f} |"
+        )
+    return "\n".join(lines)
+
+
+def _figure(value: float | None, interval: Sequence[float] | None = None) -> str:
+    if value is None:
+        return "undefined"
+    return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")

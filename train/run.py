@@ -1,0 +1,326 @@
+"""From labelled paragraphs to a bundle: folds, decision, final fit, files, card."""
+
+import json
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from veilleur.errors import VeilleurError
+from veilleur.evaluate.metrics import expected_calibration_error, score
+from veilleur.evaluate.run import evaluate
+from veilleur.labels.rows import LabelledParagraph, training_hash
+from veilleur.model.bundle import CARD, MANIFEST, Manifest, write_manifest
+from veilleur.model.tagger import load
+from veilleur.train.card import card
+from veilleur.train.decision import Decision, fit_decision
+from veilleur.train.folds import Indices, grouped_folds, holdout, label_matrix
+from veilleur.train.tfidf import TfidfSettings, fit_tfidf, save_tfidf, tfidf_logits
+
+Rows = Sequence[LabelledParagraph]
+Logits = npt.NDArray[np.floating]
+VALIDATION_SHARE = 0.1
+LIBRARIES = (
+    "veilleur",
+    "numpy",
+    "scikit-learn",
+    "skops",
+    "torch",
+    "transformers",
+    "tokenizers",
+    "onnx",
+    "onnxruntime",
+)
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a training is asked for.
+
+    Attributes
+    ----------
+    rows : sequence of LabelledParagraph
+        Those of split ``test`` are only scored on.
+    topics : tuple of str
+    out : Path
+        The bundle to write.
+    command : str
+        That repeats the training, for the card.
+    tests : sequence of (name, rows)
+        Further labels to score the finished bundle on.
+    """
+
+    rows: Rows
+    topics: tuple[str, ...]
+    out: Path
+    command: str
+    tests: Sequence[tuple[str, Rows]] = ()
+
+    @property
+    def learnt(self) -> list[LabelledParagraph]:
+        """The rows that may be learnt from."""
+        return [row for row in self.rows if row.split != "test"]
+
+    @property
+    def scored(self) -> list[tuple[str, Rows]]:
+        """All label sets that the finished bundle is scored on."""
+        own = [row for row in self.rows if row.split == "test"]
+        return [*([("test split", own)] if own else []), *self.tests]
+
+
+def train_tfidf(job: Job, settings: TfidfSettings) -> Manifest:
+    """Train the baseline and write its bundle.
+
+    Raises
+    ------
+    VeilleurError
+        If the output is in the way or the labels do not suffice.
+    """
+    rows = job.learnt
+    check_labels(rows, job.topics)
+    pieces = list(grouped_folds(rows, job.topics, settings.folds, settings.seed))
+    logits: Logits = np.zeros((len(rows), len(job.topics)))
+    for train, held in pieces:
+        model = fit_tfidf([rows[index] for index in train], job.topics, settings)
+        logits[held] = tfidf_logits(model, [rows[index] for index in held])
+    model = fit_tfidf(rows, job.topics, settings)
+    with new_folder(job.out) as folder:
+        save_tfidf(model, folder)
+        return _finish(job, folder, "tfidf", "", asdict(settings), rows, pieces, logits)
+
+
+def train_camembert(
+    job: Job,
+    settings: Any,
+    report: Callable[[str, Any], None],
+    *,
+    resume: bool = False,
+    quantise: bool = False,
+) -> Manifest:
+    """Fine-tune an encoder and write its bundle.
+
+    Checkpoints and finished folds are kept beside the output, in ``<out>.work``, until the bundle is written.
+
+    Parameters
+    ----------
+    job : Job
+    settings : CamembertSettings
+    report : callable
+        Told which part is running and its `EpochReport`.
+    resume : bool
+        Go on from what an interrupted run of the same job left.
+    quantise : bool
+        Write the ONNX graph in 8 bits and leave the transformers weights out.
+
+    Raises
+    ------
+    VeilleurError
+        If the output is in the way, the labels do not suffice, the base cannot be loaded, or `resume` finds the
+        remains of another job.
+    """
+    from veilleur.train.base import resolve_base
+    from veilleur.train.camembert import fit_camembert
+
+    rows, validation = holdout(job.learnt, job.topics, VALIDATION_SHARE, settings.seed)
+    check_labels(rows, job.topics)
+    work = job.out.with_name(f"{job.out.name}.work")
+    _prepare_work(work, {**asdict(settings), "labels": training_hash(job.learnt), "topics": job.topics}, resume)
+    base = resolve_base(settings.base)
+
+    pieces = list(grouped_folds(rows, job.topics, settings.folds, settings.seed)) if settings.folds > 1 else []
+    logits: Logits = np.zeros((len(rows), len(job.topics)))
+    for number, (train, held) in enumerate(pieces, 1):
+        saved = work / f"fold-{number}.npy"
+        if not saved.is_file():
+            name = f"fold {number} of {len(pieces)}"
+            part = work / f"fold-{number}"
+            fitted = fit_camembert(
+                [rows[index] for index in train],
+                validation,
+                job.topics,
+                settings,
+                base,
+                part,
+                partial(report, name),
+            )
+            unfinished = saved.with_suffix(".partial.npy")
+            np.save(unfinished, fitted.logits([rows[index] for index in held]))
+            unfinished.rename(saved)
+            shutil.rmtree(part, ignore_errors=True)
+        logits[held] = np.load(saved)
+    final = fit_camembert(
+        rows,
+        validation,
+        job.topics,
+        settings,
+        base,
+        work / "final",
+        lambda progress: report("final", progress),
+    )
+    if not pieces:
+        pieces = [(np.arange(0), np.arange(len(validation)))]
+        rows, logits = list(validation), final.logits(validation)
+    with new_folder(job.out) as folder:
+        _save_camembert(final, fit_decision(logits, label_matrix(rows, job.topics)), job.topics, folder, quantise)
+        if settings.base == "bundled":
+            shutil.copy(Path(base) / "NOTICE", folder)
+        manifest = _finish(job, folder, "camembert", settings.base, asdict(settings), rows, pieces, logits)
+    shutil.rmtree(work, ignore_errors=True)
+    return manifest
+
+
+def check_labels(rows: Rows, topics: Sequence[str]) -> None:
+    """Refuse labels that no model could learn from.
+
+    Raises
+    ------
+    VeilleurError
+        If a topic has no positive paragraph, or no negative one.
+    """
+    labels = label_matrix(rows, topics)
+    for topic, positives in zip(topics, labels.sum(axis=0), strict=True):
+        if positives == 0 or positives == len(rows):
+            which = "no" if positives == 0 else "every"
+            raise VeilleurError(
+                f"{which} paragraph to learn from has the topic {topic!r}: label some that "
+                f"{'have' if positives == 0 else 'lack'} it, or take it out of the topics file"
+            )
+
+
+@contextmanager
+def new_folder(out: Path) -> Iterator[Path]:
+    """Give a folder to write a bundle in, which becomes `out` when all went well.
+
+    An older bundle at `out` is replaced at the end; anything else there is left alone.
+
+    Raises
+    ------
+    VeilleurError
+        If `out` exists and is not a bundle.
+    """
+    if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise VeilleurError(f"{out} exists and is not a bundle: choose another -o, or remove it")
+    unfinished = out.with_name(f"{out.name}.partial")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        if out.exists():
+            shutil.rmtree(out)
+        unfinished.rename(out)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
+
+
+def cross_decided(
+    pieces: Sequence[tuple[Indices, Indices]], logits: Logits, labels: npt.NDArray[np.int64]
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+    """Return probabilities and predictions of each fold by the decision fitted on the other folds.
+
+    So nothing is tuned on what it is scored on.
+    """
+    probabilities = np.zeros_like(logits, dtype=np.float64)
+    predicted = np.zeros_like(labels)
+    for train, held in pieces:
+        decision = fit_decision(logits[train], labels[train]) if len(train) else fit_decision(logits, labels)
+        probabilities[held] = decision.calibration.probabilities(logits[held])
+        predicted[held] = probabilities[held] >= np.array(decision.thresholds)
+    return probabilities, predicted
+
+
+def _finish(
+    job: Job,
+    folder: Path,
+    kind: str,
+    base: str,
+    settings: dict[str, Any],
+    rows: Rows,
+    pieces: Sequence[tuple[Indices, Indices]],
+    logits: Logits,
+) -> Manifest:
+    """Fit the decision on the out-of-fold logits, score, and write manifest and card."""
+    labels = label_matrix(rows, job.topics)
+    decision = fit_decision(logits, labels)
+    probabilities, predicted = cross_decided(pieces, logits, labels)
+    out_of_fold = score(labels, predicted, probabilities, job.topics, [row.bulletin for row in rows]).to_dict()
+    errors = expected_calibration_error(labels, probabilities)
+    out_of_fold["calibration_error"] = dict(zip(job.topics, errors, strict=True))
+    learnt = job.learnt
+    manifest = write_manifest(
+        folder,
+        Manifest(
+            kind=kind,
+            topics=job.topics,
+            thresholds=decision.thresholds,
+            calibration=decision.calibration,
+            base=base,
+            training={
+                "labels_sha256": training_hash(learnt),
+                "rows": len(learnt),
+                "bulletins": len({row.bulletin for row in learnt}),
+                "composed": sum(row.origin == "composed" for row in learnt),
+                "command": job.command,
+                **settings,
+            },
+            versions=library_versions(),
+        ),
+    )
+    tagger = load(folder)
+    tests = [(name, evaluate(tagger, scored).to_dict()) for name, scored in job.scored]
+    manifest = replace(manifest, scores={"out of fold": out_of_fold, **dict(tests)})
+    (folder / CARD).write_text(card(manifest, job.command, out_of_fold, tests), encoding="utf-8")
+    return write_manifest(folder, manifest)
+
+
+def library_versions() -> dict[str, str]:
+    """Return the installed versions of the libraries that a bundle depends on."""
+    found = {}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _prepare_work(work: Path, fingerprint: dict[str, Any], resume: bool) -> None:
+    """Make the folder of checkpoints, or check that the one to be resumed is of the same job."""
+    note = work / "job.json"
+    content = json.dumps(fingerprint, sort_keys=True)
+    if resume and note.is_file():
+        if note.read_text(encoding="utf-8") != content:
+            raise VeilleurError(
+                f"{work} holds a run with other labels or settings: repeat its options, or start without --resume"
+            )
+        return
+    shutil.rmtree(work, ignore_errors=True)
+    work.mkdir(parents=True)
+    note.write_text(content, encoding="utf-8")
+
+
+def _save_camembert(fitted: Any, decision: Decision, topics: tuple[str, ...], folder: Path, quantise: bool) -> None:
+    """Write the transformers files and the ONNX graph, or with `quantise` the graph in 8 bits alone."""
+    from veilleur.train.camembert import window
+    from veilleur.train.export import export_onnx, quantise_onnx
+    from veilleur.train.standard_form import standard_form
+
+    model = standard_form(fitted.network, decision.calibration, topics)
+    fitted.tokenizer.save_pretrained(folder)
+    graph = folder / "model.onnx"
+    length = window(fitted.network.encoder.config)
+    if not quantise:
+        model.save_pretrained(folder)
+        export_onnx(fitted.network, graph, length)
+        return
+    model.config.save_pretrained(folder)
+    full = folder / "full.onnx"
+    export_onnx(fitted.network, full, length)
+    quantise_onnx(full, graph)
+    full.unlink()
