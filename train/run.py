@@ -17,7 +17,7 @@ from veilleur.errors import VeilleurError
 from veilleur.evaluate.metrics import expected_calibration_error, score
 from veilleur.evaluate.run import evaluate
 from veilleur.labels.rows import LabelledParagraph, training_hash
-from veilleur.model.bundle import CARD, MANIFEST, Manifest, write_manifest
+from veilleur.model.bundle import CARD, KINDS, MANIFEST, Manifest, write_manifest
 from veilleur.model.tagger import load
 from veilleur.train.card import card
 from veilleur.train.decision import Decision, fit_decision
@@ -55,6 +55,8 @@ class Job:
         That repeats the training, for the card.
     tests : sequence of (name, rows)
         Further labels to score the finished bundle on.
+    out_of_fold : Path, optional
+        Where the out-of-fold probabilities are written, as JSON Lines.
     """
 
     rows: Rows
@@ -62,6 +64,7 @@ class Job:
     out: Path
     command: str
     tests: Sequence[tuple[str, Rows]] = ()
+    out_of_fold: Path | None = None
 
     @property
     def learnt(self) -> list[LabelledParagraph]:
@@ -92,7 +95,7 @@ def train_tfidf(job: Job, settings: TfidfSettings) -> Manifest:
         logits[held] = tfidf_logits(model, [rows[index] for index in held])
     model = fit_tfidf(rows, job.topics, settings)
     with new_folder(job.out) as folder:
-        save_tfidf(model, folder)
+        save_tfidf(model, folder / KINDS["tfidf"])
         return _finish(job, folder, "tfidf", "", asdict(settings), rows, pieces, logits)
 
 
@@ -252,6 +255,8 @@ def _finish(
     out_of_fold = score(labels, predicted, probabilities, job.topics, [row.bulletin for row in rows]).to_dict()
     errors = expected_calibration_error(labels, probabilities)
     out_of_fold["calibration_error"] = dict(zip(job.topics, errors, strict=True))
+    if job.out_of_fold:
+        _write_out_of_fold(job.out_of_fold, rows, job.topics, probabilities)
     learnt = job.learnt
     manifest = write_manifest(
         folder,
@@ -277,6 +282,13 @@ def _finish(
     manifest = replace(manifest, scores={"out of fold": out_of_fold, **dict(tests)})
     (folder / CARD).write_text(card(manifest, job.command, out_of_fold, tests), encoding="utf-8")
     return write_manifest(folder, manifest)
+
+
+def _write_out_of_fold(path: Path, rows: Rows, topics: Sequence[str], probabilities: Logits) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        for row, values in zip(rows, probabilities.tolist(), strict=True):
+            scores = {topic: round(value, 6) for topic, value in zip(topics, values, strict=True)}
+            file.write(json.dumps({"id": row.id, "topics": row.topics, "scores": scores}, ensure_ascii=False) + "\n")
 
 
 def library_versions() -> dict[str, str]:

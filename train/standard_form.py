@@ -91,8 +91,8 @@ def _fill_head(head: Any, calibration: Calibration) -> None:
     for parameter in head.parameters():
         parameter.zero_()
     head.dense.weight[range(topics), range(0, 2 * topics, 2)] = FAINT
-    head.out_proj.weight[range(topics), range(topics)] = torch.tensor(calibration.slopes) / FAINT
-    head.out_proj.bias[:] = torch.tensor(calibration.intercepts)
+    head.out_proj.weight[range(topics), range(topics)] = torch.tensor(calibration.slopes, dtype=torch.float32) / FAINT
+    head.out_proj.bias[:] = torch.tensor(calibration.intercepts, dtype=torch.float32)
 
 
 def _alternating(size: int) -> Tensor:

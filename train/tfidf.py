@@ -1,7 +1,10 @@
 """The baseline: TF-IDF of words and characters with one logistic regression a topic."""
 
+import re
+import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from veilleur.labels.rows import LabelledParagraph
-from veilleur.model.tfidf import TfidfModel
+from veilleur.model.tfidf import TfidfModel, plain
 from veilleur.seeds.text import normalise
 from veilleur.train.folds import label_matrix
 
@@ -35,7 +38,7 @@ class TfidfSettings:
 
     word_features: int = 25_000
     character_features: int = 60_000
-    c: float = 30.0
+    c: float = 10.0
     seed: int = 0
     folds: int = 5
 
@@ -43,7 +46,10 @@ class TfidfSettings:
 def fit_tfidf(rows: Sequence[LabelledParagraph], topics: Sequence[str], settings: TfidfSettings) -> TfidfModel:
     """Fit the baseline on labelled paragraphs."""
     model = build_pipeline(settings)
-    model.fit([normalise(row.text) for row in rows], label_matrix(rows, topics))
+    model.fit([plain(normalise(row.text)) for row in rows], label_matrix(rows, topics))
+    for _, vectorizer in model["features"].transformer_list:
+        # As numpy integers, each entry would become a file of its own in the bundle.
+        vectorizer.vocabulary_ = {term: int(column) for term, column in vectorizer.vocabulary_.items()}
     return TfidfModel(model)
 
 
@@ -79,10 +85,24 @@ def build_pipeline(settings: TfidfSettings) -> "Pipeline":
     )
 
 
-def save_tfidf(model: TfidfModel, folder: Path) -> None:
-    """Write the pipeline as ``model.skops``."""
-    from zipfile import ZIP_DEFLATED
+def save_tfidf(model: TfidfModel, path: Path) -> None:
+    """Write the pipeline as a skops file, the same bytes for the same model.
 
+    skops names things by their addresses in memory and zip dates its entries; here both are numbered and dated alike.
+    """
     from skops import io
 
-    io.dump(model.pipeline, folder / "model.skops", compression=ZIP_DEFLATED, compresslevel=9)
+    with zipfile.ZipFile(BytesIO(io.dumps(model.pipeline))) as drafted:
+        schema = drafted.read("schema.json").decode()
+        numbers: dict[str, str] = {}
+
+        def numbered(found: re.Match[str]) -> str:
+            return found[1] + numbers.setdefault(found[2], str(len(numbers) + 1))
+
+        schema = re.sub(r'("__id__": |"file": ")(\d+)', numbered, schema)
+        with zipfile.ZipFile(path, "w") as settled:
+            for name in sorted(drafted.namelist(), key=lambda name: int(numbers.get(name.split(".")[0], 0))):
+                number, dot, ending = name.partition(".")
+                entry = zipfile.ZipInfo(numbers.get(number, number) + dot + ending)  # dated 1980
+                content = schema if name == "schema.json" else drafted.read(name)
+                settled.writestr(entry, content, zipfile.ZIP_DEFLATED, 9)

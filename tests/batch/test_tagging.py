@@ -1,0 +1,34 @@
+from pathlib import Path
+
+import pytest
+
+from veilleur import Tagger, load
+from veilleur.batch.inputs import Item
+from veilleur.batch.tagging import tag_items
+
+BULLETIN = "Un titre bref\n\nLa police a saisi de la drogue.\n\nLe commerce progresse."
+
+
+@pytest.fixture(scope="module")
+def tagger(tfidf_bundle: Path) -> Tagger:
+    return load(tfidf_bundle)
+
+
+def test_rows_are_texts_and_files_are_bulletins_by_paragraph(tagger: Tagger) -> None:
+    items = [Item("a.txt", BULLETIN), Item("b.jsonl, line 1", "La drogue.", True, {"id": 7}), Item("c.txt", "Seul.")]
+    records = list(tag_items(tagger, items))
+    assert [record["source"] for record in records] == ["a.txt"] * 3 + ["b.jsonl, line 1", "c.txt"]
+    assert records[3]["id"] == 7
+    assert records[3]["scores"] == pytest.approx(dict(tagger.tag("La drogue.").scores), abs=1e-5)
+
+
+def test_a_bulletin_is_one_record(tagger: Tagger) -> None:
+    (record,) = tag_items(tagger, [Item("a.txt", BULLETIN)], "bulletin")
+    assert record["title"] == "Un titre bref"
+    assert len(record["segments"]) == 3
+
+
+def test_a_text_is_tagged_as_it_is(tagger: Tagger) -> None:
+    (record,) = tag_items(tagger, [Item("a.txt", BULLETIN)], "text")
+    assert record["text"] == BULLETIN
+    assert set(record["scores"]) == set(tagger.topics)

@@ -1,0 +1,73 @@
+"""Real labels, and small real models made of them once a session."""
+
+from pathlib import Path
+
+import pytest
+
+from veilleur.labels.files import file_name, shipped_folder
+from veilleur.labels.rows import LabelledParagraph, read_rows
+from veilleur.labels.topics import read_topics
+
+TOPICS = read_topics().ids
+
+
+@pytest.fixture(scope="session")
+def article_rows() -> list[LabelledParagraph]:
+    """The labelled paragraphs of the five articles."""
+    return read_rows(shipped_folder() / file_name("articles", "adjudicated"), read_topics())
+
+
+@pytest.fixture(scope="session")
+def tfidf_bundle(article_rows: list[LabelledParagraph], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A baseline of the five articles."""
+    from veilleur.train.run import Job, train_tfidf
+    from veilleur.train.tfidf import TfidfSettings
+
+    out = tmp_path_factory.mktemp("bundles") / "tfidf"
+    train_tfidf(Job(article_rows, TOPICS, out, "veilleur train tfidf"), TfidfSettings(folds=2))
+    return out
+
+
+@pytest.fixture(scope="session")
+def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A CamemBERT of two small layers in the original's file format: SentencePiece tokenizer, safetensors, config."""
+    import sentencepiece
+    from transformers import CamembertConfig, CamembertForMaskedLM, set_seed
+
+    from veilleur.seeds import articles
+
+    folder = tmp_path_factory.mktemp("bases") / "tiny-camembert"
+    folder.mkdir()
+    text = folder.with_suffix(".txt")
+    text.write_text("\n".join(segment.text for bulletin in articles() for segment in bulletin.readable), "utf-8")
+    sentencepiece.SentencePieceTrainer.train(
+        input=str(text), model_prefix=str(folder / "sentencepiece.bpe"), vocab_size=600, minloglevel=2
+    )
+    (folder / "sentencepiece.bpe.vocab").unlink()
+    set_seed(0)
+    config = CamembertConfig(
+        vocab_size=605,  # fairseq puts four pieces before SentencePiece's and the mask after them
+        hidden_size=48,
+        num_hidden_layers=2,
+        num_attention_heads=6,
+        intermediate_size=64,
+        max_position_embeddings=66,
+        type_vocab_size=1,
+    )
+    CamembertForMaskedLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def camembert_bundle(
+    article_rows: list[LabelledParagraph], tiny_base: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A fine-tune of the tiny base on the five articles."""
+    from veilleur.train.camembert import CamembertSettings
+    from veilleur.train.run import Job, train_camembert
+
+    out = tmp_path_factory.mktemp("bundles") / "camembert"
+    job = Job(article_rows, TOPICS, out, "veilleur train camembert")
+    settings = CamembertSettings(base=str(tiny_base), epochs=2, folds=2, learning_rate=1e-3)
+    train_camembert(job, settings, lambda part, progress: None)
+    return out

@@ -1,0 +1,124 @@
+import json
+import pickle
+import shutil
+from pathlib import Path
+
+import pytest
+
+from veilleur import VeilleurError, load
+from veilleur.model.bundle import FORMAT, MANIFEST, bundle_folder, read_manifest, shipped_bundles
+
+
+@pytest.fixture
+def copy(tfidf_bundle: Path, tmp_path: Path) -> Path:
+    return Path(shutil.copytree(tfidf_bundle, tmp_path / "bundle"))
+
+
+def edit(folder: Path, **changes: object) -> None:
+    path = folder / MANIFEST
+    content = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text(json.dumps({**content, **changes}), encoding="utf-8")
+
+
+@pytest.mark.parametrize("name", ["model.skops", "README.md"])
+def test_a_changed_byte_is_refused(copy: Path, name: str) -> None:
+    data = bytearray((copy / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / name).write_bytes(data)
+    with pytest.raises(VeilleurError, match=f"{name} has changed"):
+        load(copy)
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.onnx", "model.safetensors", "tokenizer.json"])
+def test_a_changed_byte_of_a_fine_tune_is_refused(camembert_bundle: Path, tmp_path: Path, name: str) -> None:
+    folder = Path(shutil.copytree(camembert_bundle, tmp_path / "bundle"))
+    with (folder / name).open("r+b") as file:
+        file.seek(10)
+        byte = file.read(1)[0]
+        file.seek(10)
+        file.write(bytes([byte ^ 1]))
+    with pytest.raises(VeilleurError, match=f"{name} has changed"):
+        load(folder)
+
+
+def test_a_missing_file_is_named(copy: Path) -> None:
+    (copy / "model.skops").unlink()
+    with pytest.raises(VeilleurError, match=r"model\.skops is missing"):
+        load(copy)
+
+
+def test_an_added_file_is_refused(copy: Path) -> None:
+    (copy / "extra.json").write_text("{}")
+    with pytest.raises(VeilleurError, match=r"extra\.json is not named"):
+        load(copy)
+
+
+def test_a_pickle_in_place_of_the_skops_file_is_refused(copy: Path) -> None:
+    from veilleur.model.files import file_sha256
+
+    (copy / "model.skops").write_bytes(pickle.dumps({"weights": [1, 2, 3]}))
+    manifest = read_manifest(copy)
+    edit(copy, files={**manifest.files, "model.skops": file_sha256(copy / "model.skops")})  # even with a right hash
+    with pytest.raises(VeilleurError, match="a pickle is never loaded"):
+        load(copy)
+
+
+def test_a_skops_file_with_a_foreign_type_is_refused(copy: Path) -> None:
+    from sklearn.linear_model import SGDClassifier
+    from skops import io
+
+    from veilleur.model.files import file_sha256
+
+    io.dump({"model": SGDClassifier(), "path": Path("x")}, copy / "model.skops")
+    manifest = read_manifest(copy)
+    edit(copy, files={**manifest.files, "model.skops": file_sha256(copy / "model.skops")})
+    with pytest.raises(VeilleurError, match="types that a bundle may not"):
+        load(copy)
+
+
+def test_a_pickle_beside_the_model_is_refused(copy: Path) -> None:
+    (copy / "pytorch_model.bin").write_bytes(b"x")
+    with pytest.raises(VeilleurError, match="is a pickle"):
+        load(copy)
+
+
+def test_a_newer_format_asks_for_an_upgrade(copy: Path) -> None:
+    edit(copy, format=FORMAT + 1)
+    with pytest.raises(VeilleurError, match="pip install --upgrade veilleur"):
+        load(copy)
+
+
+@pytest.mark.parametrize("topics", [[], ["drugs"], ["drugs"] * 6, [1, 2, 3, 4, 5, 6]])
+def test_a_wrong_topic_list_is_refused(copy: Path, topics: list[object]) -> None:
+    edit(copy, topics=topics)
+    with pytest.raises(VeilleurError, match="topic list"):
+        load(copy)
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"format": "1"}', '{"format": 1}'])
+def test_a_damaged_manifest_is_refused(copy: Path, text: str) -> None:
+    (copy / MANIFEST).write_text(text)
+    with pytest.raises(VeilleurError, match="damaged"):
+        load(copy)
+
+
+def test_files_outside_the_bundle_are_refused(copy: Path, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("x")
+    manifest = read_manifest(copy)
+    edit(copy, files={**manifest.files, "../secret": "0" * 64})
+    with pytest.raises(VeilleurError, match="outside the bundle"):
+        load(copy)
+
+
+def test_an_unknown_bundle_is_told_with_the_known_ones() -> None:
+    with pytest.raises(VeilleurError, match=r"no bundle 'nothing'.*camembert, tfidf"):
+        bundle_folder("nothing")
+
+
+def test_the_shipped_bundles_are_whole_and_small() -> None:
+    bundles = shipped_bundles()
+    assert set(bundles) == {"camembert", "tfidf"}
+    size = sum(path.stat().st_size for name in bundles for path in bundle_folder(name).iterdir())
+    assert size <= 50e6
+    for name, manifest in bundles.items():
+        assert load(name).topics == manifest.topics

@@ -1,0 +1,42 @@
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score
+
+from veilleur.evaluate.metrics import expected_calibration_error
+from veilleur.model.calibration import sigmoid
+from veilleur.train.decision import best_threshold, fit_calibration, fit_decision
+
+
+def test_calibration_undoes_what_was_done_to_the_logits() -> None:
+    rng = np.random.default_rng(0)
+    truth = rng.normal(size=(4000, 1)) * 2
+    labels = (rng.random((4000, 1)) < sigmoid(truth)).astype(np.int64)
+    overconfident = 3 * truth + 1
+    before = expected_calibration_error(labels, sigmoid(overconfident))[0]
+    after = expected_calibration_error(labels, fit_calibration(overconfident, labels).probabilities(overconfident))[0]
+    assert before > 0.1
+    assert after < 0.03
+
+
+@given(st.lists(st.tuples(st.floats(0, 1), st.integers(0, 1)), min_size=2, max_size=50))
+def test_the_threshold_is_close_to_the_best_there_is(pairs: list[tuple[float, int]]) -> None:
+    scores = np.array([score for score, _ in pairs])
+    labels = np.array([label for _, label in pairs])
+    threshold = best_threshold(scores, labels)
+    assert 0.02 <= threshold <= 0.98
+    inside = [cut for cut in scores if 0.02 <= cut <= 0.98]
+    if labels.any() and len(inside) == len(set(scores.tolist())):
+        best = max(f1_score(labels, scores >= cut) for cut in inside)
+        plateau = max(f1_score(labels, scores >= threshold), 0.0)
+        assert plateau <= best + 1e-9
+
+
+def test_separated_scores_are_cut_in_the_gap() -> None:
+    assert 0.3 < best_threshold(np.array([0.1, 0.2, 0.3, 0.7, 0.9]), np.array([0, 0, 0, 1, 1])) < 0.7
+
+
+def test_a_topic_without_positives_keeps_its_logits_and_a_neutral_threshold() -> None:
+    decision = fit_decision(np.array([[1.0], [2.0]]), np.zeros((2, 1), dtype=np.int64))
+    assert decision.thresholds == (0.5,)
+    assert decision.calibration.slopes == (1.0,)

@@ -1,0 +1,115 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from veilleur import VeilleurError, load
+from veilleur.labels.rows import LabelledParagraph
+from veilleur.model.bundle import MANIFEST, read_manifest
+from veilleur.train.camembert import CamembertSettings, EpochReport
+from veilleur.train.run import Job, cross_decided, new_folder, train_camembert, train_tfidf
+from veilleur.train.tfidf import TfidfSettings
+
+TOPICS = ("cybercrime", "migration", "drugs", "trafficking", "fire-rescue", "maritime")
+
+
+def test_the_same_seed_gives_the_same_baseline(
+    article_rows: list[LabelledParagraph], tfidf_bundle: Path, tmp_path: Path
+) -> None:
+    job = Job(article_rows, TOPICS, tmp_path / "again", "veilleur train tfidf")
+    assert train_tfidf(job, TfidfSettings(folds=2)) == read_manifest(tfidf_bundle)
+
+
+def test_a_fine_tune_resumes_after_a_kill_and_equals_an_uninterrupted_one(
+    article_rows: list[LabelledParagraph], tiny_base: Path, camembert_bundle: Path, tmp_path: Path
+) -> None:
+    settings = CamembertSettings(base=str(tiny_base), epochs=2, folds=2, learning_rate=1e-3)
+    job = Job(article_rows, TOPICS, tmp_path / "bundle", "veilleur train camembert")
+
+    class Killed(Exception):
+        pass
+
+    def killed_in_the_second_fold(part: str, report: EpochReport) -> None:
+        if part.startswith("fold 2") and report.done >= 1:
+            raise Killed
+
+    with pytest.raises(Killed):
+        train_camembert(job, settings, killed_in_the_second_fold)
+    with pytest.raises(VeilleurError, match="other labels or settings"):
+        train_camembert(job, replace(settings, seed=1), lambda part, report: None, resume=True)
+    parts: list[str] = []
+    resumed = train_camembert(job, settings, lambda part, report: parts.append(part), resume=True)
+    assert "fold 1 of 2" not in parts
+    whole = read_manifest(camembert_bundle)
+    assert resumed.thresholds == pytest.approx(whole.thresholds, abs=1e-4)
+    assert not (tmp_path / "bundle.work").exists()
+    texts = [row.text for row in article_rows[:20]]
+    np.testing.assert_allclose(
+        load(job.out).predict_proba(texts), load(camembert_bundle).predict_proba(texts), atol=1e-4
+    )
+
+
+def test_a_quantised_bundle_leaves_the_transformers_weights_out(
+    article_rows: list[LabelledParagraph], tiny_base: Path, tmp_path: Path
+) -> None:
+    settings = CamembertSettings(base=str(tiny_base), epochs=1, folds=1)
+    job = Job(article_rows, TOPICS, tmp_path / "small", "veilleur train camembert --quantise")
+    manifest = train_camembert(job, settings, lambda part, report: None, quantise=True)
+    assert "model.safetensors" not in manifest.files
+    assert {"config.json", "tokenizer.json", "model.onnx"} <= set(manifest.files)
+    assert "byte for byte" in (job.out / "README.md").read_text(encoding="utf-8")
+    assert load(job.out).tag("La lutte contre la drogue").scores
+
+
+def test_test_rows_are_scored_and_not_learnt_from(article_rows: list[LabelledParagraph], tmp_path: Path) -> None:
+    held = {article_rows[0].bulletin}
+    rows = [replace(row, split="test" if row.bulletin in held else "train") for row in article_rows]
+    manifest = train_tfidf(Job(rows, TOPICS, tmp_path / "b", ""), TfidfSettings(folds=2))
+    assert manifest.scores["test split"]["n"] == sum(row.split == "test" for row in rows)
+    assert manifest.training["rows"] == sum(row.split != "test" for row in rows)
+
+
+def test_the_card_shows_the_measured_figures(tfidf_bundle: Path) -> None:
+    card = (tfidf_bundle / "README.md").read_text(encoding="utf-8")
+    scores = json.loads((tfidf_bundle / MANIFEST).read_text(encoding="utf-8"))["scores"]["out of fold"]
+    assert f"| out of fold | {scores['n']} | {scores['macro_f1']:.3f} (" in card
+    assert card.startswith("---\nlanguage: fr\n")
+
+
+def test_decisions_are_never_fitted_on_the_fold_they_decide() -> None:
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, (40, 1))
+    logits = rng.normal(size=(40, 1))
+    pieces = [(np.arange(20, 40), np.arange(20)), (np.arange(20), np.arange(20, 40))]
+    before, _ = cross_decided(pieces, logits, labels)
+    changed = labels.copy()
+    changed[:20] = 1 - changed[:20]  # other labels in the first fold change only what is said of the second
+    after, _ = cross_decided(pieces, logits, changed)
+    np.testing.assert_array_equal(before[:20], after[:20])
+    assert (before[20:] != after[20:]).any()
+
+
+def test_a_topic_that_cannot_be_learnt_is_named(article_rows: list[LabelledParagraph], tmp_path: Path) -> None:
+    rows = [replace(row, topics=tuple(topic for topic in row.topics if topic != "maritime")) for row in article_rows]
+    with pytest.raises(VeilleurError, match="no paragraph to learn from has the topic 'maritime'"):
+        train_tfidf(Job(rows, TOPICS, tmp_path / "b", ""), TfidfSettings())
+
+
+def test_what_is_no_bundle_is_never_overwritten(tmp_path: Path) -> None:
+    (tmp_path / "letters").mkdir()
+    (tmp_path / "letters" / "dear.txt").write_text("x")
+    with pytest.raises(VeilleurError, match="is not a bundle"), new_folder(tmp_path / "letters"):
+        pass
+    assert (tmp_path / "letters" / "dear.txt").exists()
+
+
+def test_a_failure_leaves_the_older_bundle_and_no_remains(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "b") as folder:
+        (folder / MANIFEST).write_text("old")
+    with pytest.raises(RuntimeError), new_folder(tmp_path / "b") as folder:
+        (folder / MANIFEST).write_text("new")
+        raise RuntimeError
+    assert (tmp_path / "b" / MANIFEST).read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["b"]

@@ -1,0 +1,54 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoTokenizer, CamembertConfig, CamembertModel, pipeline
+
+from veilleur import load
+from veilleur.labels.rows import LabelledParagraph
+from veilleur.model.calibration import Calibration
+from veilleur.train.encoder import TokenVotes
+from veilleur.train.standard_form import fits, standard_form
+
+
+@pytest.mark.parametrize(("hidden", "heads", "topics"), [(48, 6, 6), (48, 12, 3), (60, 5, 1)])
+def test_the_standard_model_gives_the_calibrated_probabilities(hidden: int, heads: int, topics: int) -> None:
+    torch.manual_seed(hidden)
+    config = CamembertConfig(
+        vocab_size=50,
+        hidden_size=hidden,
+        num_hidden_layers=2,
+        num_attention_heads=heads,
+        intermediate_size=32,
+        max_position_embeddings=40,
+    )
+    assert fits(config, topics)
+    network = TokenVotes(CamembertModel(config, add_pooling_layer=False), topics).eval()
+    network.votes.weight.data *= 30  # logits as far apart as a trained network's
+    calibration = Calibration(tuple(np.linspace(0.5, 2, topics)), tuple(np.linspace(-1, 1, topics)))
+    model = standard_form(network, calibration, tuple(f"t{n}" for n in range(topics)))
+    ids = torch.randint(4, 50, (5, 20))
+    mask = torch.ones_like(ids)
+    mask[2:, 12:] = 0
+    ids[mask == 0] = config.pad_token_id
+    with torch.inference_mode():
+        logits = network(ids, mask)["logits"].numpy()
+        got = torch.sigmoid(model(input_ids=ids, attention_mask=mask).logits).numpy()
+    assert np.ptp(logits) > 3
+    np.testing.assert_allclose(got, calibration.probabilities(logits), atol=2e-3)
+
+
+def test_plain_transformers_loads_a_fresh_bundle_and_agrees_with_the_tagger(
+    camembert_bundle: Path, article_rows: list[LabelledParagraph]
+) -> None:
+    tagger = load(camembert_bundle)
+    classify = pipeline("text-classification", model=str(camembert_bundle), top_k=None)
+    length = len(AutoTokenizer.from_pretrained(camembert_bundle)("x")["input_ids"])
+    assert length > 1
+    texts = [row.text for row in article_rows if len(row.text) < 150]
+    assert len(texts) > 20
+    for given, tagging in zip(classify(texts), tagger.tag_many(texts), strict=True):
+        scores = {one["label"]: one["score"] for one in given}
+        assert scores.keys() == tagging.scores.keys()
+        assert scores == pytest.approx(dict(tagging.scores), abs=1e-2)
