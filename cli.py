@@ -1,5 +1,6 @@
 """The command ``veilleur``: it parses, calls, and shows."""
 
+import io
 import json
 import os
 import shlex
@@ -100,7 +101,7 @@ def tag(
         faults += 1
         click.echo(f"veilleur: {message}", err=True)
 
-    records = tag_items(tagger, read_items(sources or (STDIN,), fault), unit)
+    records = tag_items(tagger, read_items(sources or (STDIN,), fault, output), unit)
     if form is None:
         form = "table" if output is None and sys.stdout.isatty() else "jsonl"
     if form == "table":
@@ -130,7 +131,7 @@ def tag(
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 @click.option("--resamples", default=1000, show_default=True, type=click.IntRange(0), help="Bootstrap samples.")
-@click.option("--seed", default=0, show_default=True, help="Seed of the bootstrap.")
+@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap.")
 def evaluate(bundle: str, labels: tuple[Path, ...], as_json: bool, resamples: int, seed: int) -> None:
     r"""Score a bundle on labelled texts: precision, recall and F1 by topic, and overall figures, with intervals.
 
@@ -177,7 +178,13 @@ def train() -> None:
 
 def _training_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option("--seed", default=0, show_default=True, help="The same seed gives the same bundle."),
+        click.option(
+            "--seed",
+            default=0,
+            show_default=True,
+            type=click.IntRange(0, 2**32 - 1),
+            help="The same seed gives the same bundle.",
+        ),
         click.option(
             "--measure",
             type=FILE,
@@ -382,12 +389,16 @@ def _job(
     from veilleur.labels.topics import read_topics
     from veilleur.train.run import Job
 
-    ids = read_topics(topics).ids
+    chosen = read_topics(topics)
+    if chosen.exclusive:
+        raise VeilleurError(f"{topics} says exclusive = true, but models here give any number of topics: remove it")
+    ids = chosen.ids
     rows = _rows(labels, ids)
     if not rows:
         raise VeilleurError("there are no labels: name label files with --labels")
     tests = [(path.name, read_labels([path], ids)) for path in measure]
-    return Job(rows, ids, output, shlex.join(["veilleur", *sys.argv[1:]]), tests, out_of_fold)
+    command = shlex.join(["veilleur", *(word for word in sys.argv[1:] if word != "--resume")])
+    return Job(rows, ids, output, command, tests, out_of_fold)
 
 
 def _done(job: "Job") -> None:
@@ -415,33 +426,46 @@ def _epochs() -> Iterator[Callable[[str, "EpochReport"], None]]:
         console=console,
     ) as progress:
         bars: dict[str, Any] = {}
+        losses: dict[str, float] = {}
 
         def report(part: str, state: "EpochReport") -> None:
             if part not in bars:
                 bars[part] = progress.add_task(part, total=state.epochs)
-            loss = "" if state.loss is None else f", loss {state.loss:.3f}"
-            progress.update(bars[part], completed=state.done, description=f"{part}{loss}")
+            losses[part] = losses.get(part, 0.0) if state.loss is None else state.loss
+            progress.update(bars[part], completed=state.done, description=f"{part}, loss {losses[part]:.3f}")
             if state.macro_f1 is not None:
-                console.print(f"{part}: epoch {state.done:.0f} of {state.epochs}, validation F1 {state.macro_f1:.3f}")
+                console.print(
+                    f"{part}: epoch {state.done:.0f} of {state.epochs}, loss {losses[part]:.3f}, "
+                    f"validation F1 {state.macro_f1:.3f}"
+                )
 
         yield report
 
 
 @contextmanager
 def _target(output: Path | None) -> Iterator[TextIO]:
-    """Open what results are written to; a file appears when it is complete."""
+    """Open what results are written to; a file appears when it is complete, and what came before a break is kept."""
     if output is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
         yield sys.stdout
         return
-    partial = output.with_name(f"{output.name}.partial")
     try:
-        with partial.open("w", encoding="utf-8") as file:
-            yield file
-        partial.replace(output)
+        if output.exists() and not output.is_file():  # a pipe or a device is written to as it is
+            with output.open("w", encoding="utf-8", errors="backslashreplace") as file:
+                yield file
+            return
+        target = output.resolve()  # a link stays a link
+        partial = target.with_name(f"{target.name}.partial")
+        try:
+            with partial.open("w", encoding="utf-8", errors="backslashreplace") as file:
+                yield file
+        except BaseException:
+            click.echo(f"veilleur: interrupted; what was tagged until then is in {partial}", err=True)
+            raise
+        partial.replace(target)
     except OSError as error:
         raise VeilleurError(f"{output} cannot be written: {error.strerror}") from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 def _counted(records: Iterator[dict[str, Any]], *, show: bool) -> Iterator[dict[str, Any]]:

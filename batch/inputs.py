@@ -24,6 +24,8 @@ class Item:
     ----------
     source : str
         File, or file and line.
+    name : str
+        What its paragraphs' ids begin with: the file's name, or the row's own id or else its line.
     text : str
     from_json : bool
         Whether it is a row of JSON Lines.
@@ -32,12 +34,13 @@ class Item:
     """
 
     source: str
+    name: str
     text: str
     from_json: bool = False
     columns: dict[str, Any] = field(default_factory=dict)
 
 
-def read_items(sources: Iterable[Path], fault: Callable[[str], None]) -> Iterator[Item]:
+def read_items(sources: Iterable[Path], fault: Callable[[str], None], output: Path | None = None) -> Iterator[Item]:
     """Read inputs one by one.
 
     Parameters
@@ -46,12 +49,17 @@ def read_items(sources: Iterable[Path], fault: Callable[[str], None]) -> Iterato
         Files, folders (their ``.txt``, ``.md`` and ``.jsonl`` files, by name), or ``-`` for standard input.
     fault : callable
         Told, in one sentence, of each input that cannot be read; the others are still given.
+    output : Path, optional
+        Where results go: never read, even if it lies in one of the folders.
     """
     for source in sources:
-        if source == STDIN:
+        if source == STDIN and sys.stdin is None:
+            fault("stdin: is closed")
+        elif source == STDIN:
             yield from _read_stream(sys.stdin.buffer, "stdin", fault)
         elif source.is_dir():
-            files = sorted(path for path in source.rglob("*") if path.suffix in TEXT_SUFFIXES | JSON_SUFFIXES)
+            known = TEXT_SUFFIXES | JSON_SUFFIXES
+            files = sorted(path for path in source.rglob("*") if path.suffix.lower() in known and path != output)
             if not files:
                 fault(f"{source}: holds no .txt, .md or .jsonl file")
             for path in files:
@@ -62,11 +70,11 @@ def read_items(sources: Iterable[Path], fault: Callable[[str], None]) -> Iterato
 
 def _read_file(path: Path, fault: Callable[[str], None]) -> Iterator[Item]:
     try:
-        if path.suffix in JSON_SUFFIXES:
+        if path.suffix.lower() in JSON_SUFFIXES:
             with path.open("rb") as file:
                 yield from _read_rows(file, str(path), fault)
         else:
-            yield Item(str(path), decode(path.read_bytes()))
+            yield from _read_text(path.read_bytes(), str(path), path.stem, fault)
     except OSError as error:
         fault(f"{path}: {error.strerror}")
 
@@ -77,7 +85,15 @@ def _read_stream(stream: BinaryIO, name: str, fault: Callable[[str], None]) -> I
     if first.lstrip().startswith(b"{"):
         yield from _read_rows(_chain(first, stream), name, fault)
     else:
-        yield Item(name, decode(first + stream.read()))
+        yield from _read_text(first + stream.read(), name, name, fault)
+
+
+def _read_text(data: bytes, source: str, name: str, fault: Callable[[str], None]) -> Iterator[Item]:
+    text = decode(data)
+    if text.strip():
+        yield Item(source, name, text)
+    else:
+        fault(f"{source}: is empty")
 
 
 def _chain(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
@@ -92,11 +108,11 @@ def _read_rows(lines: Iterable[bytes], name: str, fault: Callable[[str], None]) 
         source = f"{name}, line {number}"
         try:
             row = json.loads(decode(line))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             fault(f"{source}: is not JSON ({error}): write one object a line")
             continue
         if not isinstance(row, dict) or not isinstance(row.get("text"), str):
             fault(f'{source}: has no text: write {{"text": "…"}}')
             continue
         text = row.pop("text")
-        yield Item(source, text, True, row)
+        yield Item(source, str(row.get("id", f"{Path(name).stem}-{number}")), text, True, row)

@@ -6,6 +6,7 @@ from typing import Any
 
 from veilleur.batch.inputs import Item, Unit
 from veilleur.model.tagger import CHUNK, Tagger
+from veilleur.seeds.reader import read_bulletin
 
 Record = dict[str, Any]
 
@@ -24,20 +25,24 @@ def tag_items(tagger: Tagger, items: Iterable[Item], unit: Unit | None = None) -
     Yields
     ------
     dict
-        JSON types: the row's own columns, ``source``, ``topics``, ``scores``, and what the unit adds.
+        JSON types: ``source``, ``topics``, ``scores`` and what the unit adds, after the row's own columns; a column of
+        the row that bears one of these names is passed on as ``input_<name>``.
     """
     stream = iter(items)
     while chunk := list(islice(stream, CHUNK)):
         units = [unit or ("text" if item.from_json else "paragraph") for item in chunk]
         texts = tagger.tag_many(item.text for item, one in zip(chunk, units, strict=True) if one == "text")
         for item, one in zip(chunk, units, strict=True):
-            origin = {**item.columns, "source": item.source}
             if one == "text":
-                yield {**origin, "text": item.text, **next(texts).to_dict()}
+                yield _record(item, {"text": item.text, **next(texts).to_dict()})
                 continue
-            bulletin = tagger.tag_bulletin(item.text)
+            bulletin = tagger.tag_bulletin(read_bulletin(item.text, slug=item.name))
             if one == "bulletin":
-                yield {**origin, **bulletin.to_dict()}
+                yield _record(item, bulletin.to_dict())
             else:
-                for segment in bulletin.segments:
-                    yield {**origin, **segment.to_dict()}
+                yield from (_record(item, segment.to_dict()) for segment in bulletin.segments)
+
+
+def _record(item: Item, found: Record) -> Record:
+    ours = {"source": item.source, **found}
+    return {(f"input_{name}" if name in ours else name): value for name, value in item.columns.items()} | ours

@@ -94,8 +94,12 @@ def score(
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn warns of undefined figures, which are given as None here
-        precision, recall, f1, support = sk.precision_recall_fscore_support(
-            labels, predicted, average=None, zero_division=np.nan
+        # By column, since scikit-learn reads a single one as two classes.
+        precision, recall, f1 = np.transpose(
+            [
+                sk.precision_recall_fscore_support(truth, given, average="binary", zero_division=np.nan)[:3]
+                for truth, given in zip(labels.T, predicted.T, strict=True)
+            ]
         )
         averages = [
             sk.average_precision_score(labels[:, column], probabilities[:, column])
@@ -103,7 +107,7 @@ def score(
             else np.nan
             for column in range(len(topics))
         ]
-        micro = sk.f1_score(labels, predicted, average="micro", zero_division=np.nan)
+        micro = sk.f1_score(labels.ravel(), predicted.ravel(), zero_division=np.nan)
     return Scores(
         n=len(labels),
         macro_f1=_mean(f1),
@@ -117,7 +121,7 @@ def score(
                 _defined(recall[column]),
                 _defined(f1[column]),
                 _defined(averages[column]),
-                int(support[column]),
+                int(labels[:, column].sum()),
             )
             for column, topic in enumerate(topics)
         },
@@ -198,16 +202,28 @@ def _weighted_average_precision(labels: Labels, scores: Floats, weights: Floats)
     return average
 
 
-def expected_calibration_error(labels: Labels, probabilities: Floats, bins: int = 10) -> list[float]:
+def expected_calibration_error(
+    labels: Labels, probabilities: Floats, weights: Floats | None = None, bins: int = 10
+) -> list[float]:
     """Return the expected calibration error of each topic, over bins of equal width.
 
     Source: M. Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning", 2015.
+
+    Parameters
+    ----------
+    labels : array of shape (texts, topics), 0 or 1
+    probabilities : array of shape (texts, topics)
+    weights : array of shape (texts,), optional
+        How much each text counts.
+    bins : int
     """
+    if weights is None:
+        weights = np.ones(len(labels))
     errors = []
     for truth, scores in zip(labels.T, probabilities.T, strict=True):
         place = np.minimum((scores * bins).astype(int), bins - 1)
-        gap = np.abs(np.bincount(place, scores - truth, minlength=bins))
-        errors.append(float(gap.sum() / len(truth)))
+        gap = np.abs(np.bincount(place, weights * (scores - truth), minlength=bins))
+        errors.append(float(gap.sum() / weights.sum()))
     return errors
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from veilleur.evaluate.metrics import RESAMPLES, Scores, score
-from veilleur.labels.rows import LabelledParagraph, read_rows
+from veilleur.labels.rows import LabelledParagraph, label_matrix, read_rows
 from veilleur.labels.topics import Topic, TopicSet, read_topics
 from veilleur.model.tagger import Tagger
 
@@ -14,7 +14,7 @@ from veilleur.model.tagger import Tagger
 def evaluate(tagger: Tagger, rows: Sequence[LabelledParagraph], *, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
     """Score a tagger, at its own thresholds, on labelled paragraphs."""
     probabilities = tagger.predict_proba([row.text for row in rows])
-    labels = np.array([[topic in row.topics for topic in tagger.topics] for row in rows], dtype=np.int64)
+    labels = label_matrix(rows, tagger.topics)
     return score(
         labels,
         (probabilities >= np.array(tagger.manifest.thresholds)).astype(np.int64),

@@ -71,7 +71,11 @@ def doubts(rows: Sequence[LabelledParagraph], path: Path) -> list[Doubt]:
     from cleanlab.multilabel_classification.rank import get_label_quality_scores
 
     probabilities, topics = read_out_of_fold(path)
-    known = [row for row in rows if row.id in probabilities]
+    known = [row for row in rows if row.id in probabilities and set(row.topics) <= set(topics)]
+    if not known:
+        raise VeilleurError(
+            f"{path}: holds no prediction of these labels: write it by --out-of-fold from the same ones"
+        )
     scores = np.array([probabilities[row.id] for row in known])
     labels = [[topics.index(topic) for topic in row.topics] for row in known]
     flagged = find_label_issues(labels, scores, n_jobs=1)

@@ -99,7 +99,7 @@ def objects(path: Path) -> Iterator[tuple[int, Any]]:
     for number, line in numbered_lines(path):
         try:
             yield number, json.loads(line)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise VeilleurError(f"{path}, line {number}: is not JSON ({error}): mend or delete it.") from error
 
 
@@ -123,7 +123,7 @@ def scan_label_file(path: Path) -> LabelFile:
     for position, (number, text) in enumerate(numbered_lines(path)):
         try:
             value = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             problems.append(Problem(path, number, f"the line is not JSON ({error}): mend or delete it"))
             continue
         if position == 0:

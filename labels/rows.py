@@ -2,10 +2,13 @@
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from veilleur.errors import VeilleurError
 from veilleur.labels.files import (
@@ -99,7 +102,7 @@ def shipped_rows(*, split: str | None = None) -> list[LabelledParagraph]:
 
 
 def training_hash(rows: Iterable[LabelledParagraph]) -> str:
-    """Hash what a model is fitted on: ids, texts and topics, whatever their order.
+    """Hash what a model is fitted on, whatever the order: texts, topics, evidence, and what decides on folds.
 
     Examples
     --------
@@ -107,8 +110,24 @@ def training_hash(rows: Iterable[LabelledParagraph]) -> str:
     >>> training_hash([first, second]) == training_hash([second, first])
     True
     """
-    content = sorted((row.id, row.text, sorted(row.topics)) for row in rows)
+    content = sorted(
+        (
+            row.id,
+            row.text,
+            sorted(row.topics),
+            sorted((topic, sorted(words)) for topic, words in row.evidence.items()),
+            row.bulletin,
+            row.origin,
+            row.split,
+        )
+        for row in rows
+    )
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+
+def label_matrix(rows: Sequence[LabelledParagraph], topics: Sequence[str]) -> npt.NDArray[np.int64]:
+    """Return the rows' topics as a 0/1 array of shape (rows, topics)."""
+    return np.array([[topic in row.topics for topic in topics] for row in rows], dtype=np.int64)
 
 
 def _own_rows(path: Path, topics: TopicSet) -> list[LabelledParagraph]:

@@ -4,7 +4,9 @@ A bundle runs no code: its manifest is JSON, the baseline is a skops file whose 
 an ONNX graph. Every file is named in the manifest with its SHA-256.
 """
 
+import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
@@ -70,9 +72,16 @@ def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST
     }
-    content = {**asdict(manifest), "files": files}
+    content = sealed({**asdict(manifest), "files": files})
     (folder / MANIFEST).write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
     return read_manifest(folder)
+
+
+def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a manifest's content with the hash of all of it, which tells a changed manifest from the written one."""
+    bare = {key: value for key, value in content.items() if key != "sha256"}
+    text = json.dumps(bare, ensure_ascii=False, sort_keys=True)
+    return {**bare, "sha256": hashlib.sha256(text.encode()).hexdigest()}
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -99,6 +108,8 @@ def read_manifest(folder: Path) -> Manifest:
         raise VeilleurError(
             f"{folder} is of bundle format {version}, this version reads up to {FORMAT}: pip install --upgrade veilleur"
         )
+    if content.get("sha256") != sealed(content)["sha256"]:
+        raise VeilleurError(f"{path} has changed since the bundle was written: get the bundle again")
     try:
         manifest = Manifest(
             kind=content["kind"],
@@ -115,17 +126,17 @@ def read_manifest(folder: Path) -> Manifest:
             files=dict(content["files"]),
             format=version,
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise VeilleurError(f"{path} lacks or misstates {error}: the bundle is damaged, get it again") from error
     _check_form(path, manifest)
     return manifest
 
 
 def _check_form(path: Path, manifest: Manifest) -> None:
-    if manifest.kind not in KINDS:
+    if manifest.kind not in tuple(KINDS):
         raise VeilleurError(f"{path} names the unknown kind {manifest.kind!r}: known are {', '.join(KINDS)}")
     topics = manifest.topics
-    if not topics or len(set(topics)) != len(topics) or not all(isinstance(t, str) and t for t in topics):
+    if not topics or not all(isinstance(topic, str) and topic for topic in topics) or len(set(topics)) != len(topics):
         raise VeilleurError(f"{path} has a wrong topic list: one or more names, each once, are needed")
     calibration = manifest.calibration
     for name, values in (
@@ -135,6 +146,8 @@ def _check_form(path: Path, manifest: Manifest) -> None:
     ):
         if len(values) != len(topics):
             raise VeilleurError(f"{path} lists {len(topics)} topics but {len(values)} {name}: the topic list is wrong")
+        if not all(math.isfinite(value) for value in values):
+            raise VeilleurError(f"{path} has {name} that are not numbers: the bundle is damaged, get it again")
 
 
 def verify(folder: Path, manifest: Manifest) -> None:
@@ -178,16 +191,18 @@ def shipped_bundles() -> dict[str, Manifest]:
 def bundle_folder(bundle: str | Path = DEFAULT) -> Path:
     """Find a bundle by the name of a shipped one or by its folder.
 
+    A name means the shipped bundle; a folder of the same name is meant by a `Path` or by ``./name``.
+
     Raises
     ------
     VeilleurError
         If there is neither.
     """
-    named = shipped_folder() / str(bundle)
-    if str(bundle) in {path.parent.name for path in shipped_folder().glob(f"*/{MANIFEST}")}:
-        return named
+    names = [path.parent.name for path in sorted(shipped_folder().glob(f"*/{MANIFEST}"))]
+    if isinstance(bundle, str) and bundle in names:
+        return shipped_folder() / bundle
     path = Path(bundle)
     if path.is_dir():
         return path
-    names = ", ".join(path.parent.name for path in sorted(shipped_folder().glob(f"*/{MANIFEST}")))
-    raise VeilleurError(f"there is no bundle {str(bundle)!r}: name a folder or one of the shipped ones ({names})")
+    known = ", ".join(names)
+    raise VeilleurError(f"there is no bundle {str(bundle)!r}: name a folder or one of the shipped ones ({known})")

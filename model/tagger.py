@@ -19,6 +19,11 @@ CHUNK = 256  # texts that `tag_many` holds at a time
 class Model(Protocol):
     """What a fitted model of any kind does."""
 
+    @property
+    def topics(self) -> int:
+        """How many topics it gives logits of."""
+        ...
+
     def logits(self, texts: Sequence[str]) -> npt.NDArray[np.floating]:
         """Return uncalibrated logits of shape (texts, topics)."""
         ...
@@ -51,7 +56,13 @@ def load(bundle: str | Path = DEFAULT, *, threads: int | None = None) -> "Tagger
     folder = bundle_folder(bundle)
     manifest = read_manifest(folder)
     verify(folder, manifest)
-    return Tagger(_load_model(folder, manifest, threads), manifest)
+    model = _load_model(folder, manifest, threads)
+    if model.topics != len(manifest.topics):
+        raise VeilleurError(
+            f"{folder} has a wrong topic list: its model gives {model.topics} topics, its manifest names "
+            f"{len(manifest.topics)}; get the bundle again"
+        )
+    return Tagger(model, manifest)
 
 
 def _load_model(folder: Path, manifest: Manifest, threads: int | None) -> Model:

@@ -59,6 +59,11 @@ class TfidfModel:
         except Exception as error:  # skops has no other error class of its own
             raise VeilleurError(f"{path} cannot be loaded ({error}): get the bundle again") from error
 
+    @property
+    def topics(self) -> int:
+        """How many topics it gives logits of."""
+        return len(self.pipeline.steps[-1][1].estimators_)
+
     def logits(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return uncalibrated logits of shape (texts, topics)."""
         values = np.asarray(self.pipeline.decision_function([plain(text) for text in texts]), dtype=np.float64)

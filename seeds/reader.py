@@ -259,7 +259,7 @@ def _is_wrapped(block: Sequence[str]) -> bool:
 def _parted(lines: Sequence[str]) -> tuple[Sequence[str], Sequence[str]]:
     """Part a bulletin's own lines (the menu word included) from those of its related items."""
     for position, line in enumerate(lines):
-        if position and line.casefold().rstrip(" :.>") == _RELATED_MENU:
+        if position and line.casefold().rstrip(" :.>»›…") == _RELATED_MENU:
             return lines[: position + 1], lines[position + 1 :]
     return lines, ()
 
@@ -270,7 +270,7 @@ def _mark(line: str) -> SegmentKind | None:
         return "link"
     if _BYLINE.fullmatch(line):
         return "byline"
-    if line.casefold().rstrip(" :.>") in _MENUS:
+    if line.casefold().rstrip(" :.>»›…") in _MENUS:
         return "menu"
     if len(line) <= CAPTION_LENGTH and _CAPTION.fullmatch(line):
         return "caption"

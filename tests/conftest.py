@@ -3,12 +3,15 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from veilleur.labels.files import file_name, shipped_folder
 from veilleur.labels.rows import LabelledParagraph, read_rows
 from veilleur.labels.topics import read_topics
 
 TOPICS = read_topics().ids
+settings.register_profile("veilleur", deadline=None)  # no test asserts a time
+settings.load_profile("veilleur")
 
 
 @pytest.fixture(scope="session")

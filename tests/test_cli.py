@@ -112,3 +112,25 @@ def test_labels_commands(tmp_path: Path) -> None:
 def test_bundles_lists_what_ships() -> None:
     assert set(json.loads(run("bundles", "--json").stdout)) == {"camembert", "tfidf"}
     assert "camembert" in run("bundles").stdout
+
+
+def test_what_was_tagged_before_a_break_is_kept(
+    tfidf_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from veilleur.batch import tagging
+
+    def broken(*arguments: object) -> "object":
+        yield {"source": "a", "topics": []}
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tagging, "tag_items", broken)
+    output = tmp_path / "out.jsonl"
+    result = run("tag", "-", "--bundle", tfidf_bundle, "-o", output, stdin="x", code=1)
+    assert "what was tagged until then is in" in result.stderr
+    assert not output.exists()
+    assert (tmp_path / "out.jsonl.partial").read_text(encoding="utf-8").count("\n") == 1
+
+
+def test_odd_characters_do_not_stop_the_run(tfidf_bundle: Path) -> None:
+    result = run("tag", "-", "--bundle", tfidf_bundle, stdin='{"text": "a \\ud800 b"}\n{"text": "c"}\n')
+    assert [json.loads(line)["topics"] for line in result.stdout.splitlines()] == [[], []]

@@ -1,5 +1,6 @@
 """Fine-tuning: labelled paragraphs and a base in, a fitted network out, with `transformers.Trainer`."""
 
+import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,8 +61,8 @@ class CamembertSettings:
         Weight of the loss over tokens that the recorded evidence supervises.
     dropout : float
         Inside the encoder and before the linear layer.
-    frozen_layers : int
-        How many of the encoder's lower layers stay as they are, as the word embeddings always do.
+    frozen : float
+        Share of the encoder's layers, from below, that stay as they are, as the embeddings always do.
     seed : int
     folds : int
         Folds of the out-of-fold predictions.
@@ -69,7 +70,7 @@ class CamembertSettings:
 
     base: str = "bundled"
     epochs: int = 4
-    batch_size: int = 16
+    batch_size: int = 8
     learning_rate: float = 2e-4
     head_learning_rate: float = 1e-3
     layer_decay: float = 0.9
@@ -77,7 +78,7 @@ class CamembertSettings:
     positive_weight: float = 1.0
     evidence_weight: float = 1.0
     dropout: float = 0.0
-    frozen_layers: int = 6
+    frozen: float = 0.5
     seed: int = 0
     folds: int = 3
 
@@ -137,9 +138,9 @@ def fit_camembert(
     """
     set_seed(settings.seed)
     tokenizer, encoder = load_base(base, len(topics), settings.dropout)
-    # Word embeddings stay as they are: small data would only move the few words it has.
+    # Embeddings stay as they are: small data would only move the few words it has.
     encoder.embeddings.requires_grad_(False)
-    for layer in encoder.encoder.layer[: settings.frozen_layers]:
+    for layer in encoder.encoder.layer[: int(settings.frozen * len(encoder.encoder.layer))]:
         layer.requires_grad_(False)
     network = TokenVotes(encoder, len(topics), settings.positive_weight, settings.evidence_weight, settings.dropout)
     length = window(encoder.config)
@@ -182,6 +183,9 @@ def fit_camembert(
     )
     trainer.remove_callback(PrinterCallback)
     work.mkdir(parents=True, exist_ok=True)
+    for checkpoint in work.glob("checkpoint-*"):
+        if not (checkpoint / "trainer_state.json").is_file():  # it is written last: a kill left this one unfinished
+            shutil.rmtree(checkpoint)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(work)))
     return FittedCamembert(network.cpu().eval(), tokenizer)
 

@@ -6,6 +6,7 @@ from typing import Any
 from huggingface_hub import EvalResult, ModelCardData
 
 from veilleur.model.bundle import Manifest
+from veilleur.tables import figure
 
 NAMES = {"tfidf": "Veilleur, TF-IDF baseline", "camembert": "Veilleur, CamemBERT fine-tune"}
 
@@ -37,25 +38,18 @@ This bundle holds the ONNX graph quantised to 8 bits and leaves the transformers
 them again, byte for byte on the same library versions and processor type."""
 
 
-def card(
-    manifest: Manifest,
-    command: str,
-    out_of_fold: Mapping[str, Any],
-    tests: Sequence[tuple[str, Mapping[str, Any]]],
-) -> str:
+def card(manifest: Manifest, command: str) -> str:
     """Write the card.
 
     Parameters
     ----------
     manifest : Manifest
+        With the scores (`veilleur.evaluate.metrics.Scores.to_dict`) by the name of the labels scored on, first those
+        of the training itself.
     command : str
         That makes this bundle.
-    out_of_fold : mapping
-        Scores (`veilleur.evaluate.metrics.Scores.to_dict`) of the training labels, each from a model, a calibration
-        and thresholds that did not see it.
-    tests : sequence of (name, scores)
-        Label sets that the finished bundle was scored on.
     """
+    scores = manifest.scores
     results = [
         EvalResult(
             task_type="text-classification",
@@ -63,10 +57,10 @@ def card(
             dataset_name=name,
             metric_type="f1",
             metric_name="macro F1",
-            metric_value=round(scores["macro_f1"], 4),
+            metric_value=round(one["macro_f1"], 4),
         )
-        for name, scores in tests
-        if scores["macro_f1"] is not None
+        for name, one in list(scores.items())[1:]
+        if one["macro_f1"] is not None
     ]
     front = ModelCardData(
         language="fr",
@@ -101,25 +95,26 @@ def card(
         "Intervals are 95 % bootstrap intervals that draw whole bulletins. *Out of fold*: training labels, each scored "
         "by a model, a calibration and thresholds fitted without its bulletin. Other rows: this bundle as it is, on "
         "labels that it never saw (`veilleur evaluate DIR --labels FILE`).",
-        _overall([("out of fold", out_of_fold), *tests]),
+        _overall(scores),
     ]
-    for name, scores in [("out of fold", out_of_fold), *tests]:
-        parts += [f"### By topic, {name}", _by_topic(manifest, scores)]
+    for name, one in scores.items():
+        parts += [f"### By topic, {name}", _by_topic(manifest, one)]
     parts += [
         "## Limits",
         "It reads French news prose. The six topics mean what Veilleur's guide (`labels/GUIDE.md`) says. Most of "
         "its training text was composed, not collected: wording that nobody thought of is missed. A score is a "
-        "calibrated probability on text like the training labels; where topics are rarer, it is too high.",
+        "calibrated probability where topics are as frequent as in the collected articles; composed paragraphs are "
+        "weighed to that mix.",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _overall(named: Sequence[tuple[str, Mapping[str, Any]]]) -> str:
+def _overall(named: Mapping[str, Mapping[str, Any]]) -> str:
     lines = [
         "| labels | n | macro-F1 | micro-F1 | exact match | mean average precision |",
         "|---|---|---|---|---|---|",
     ]
-    for name, scores in named:
+    for name, scores in named.items():
         figures = ("macro_f1", "micro_f1", "exact_match", "mean_average_precision")
         cells = [_figure(scores[key], scores["intervals"].get(key)) for key in figures]
         lines.append(f"| {name} | {scores['n']} | {' | '.join(cells)} |")
@@ -139,6 +134,4 @@ def _by_topic(manifest: Manifest, scores: Mapping[str, Any]) -> str:
 
 
 def _figure(value: float | None, interval: Sequence[float] | None = None) -> str:
-    if value is None:
-        return "undefined"
-    return f"{value:.3f}" + (f" ({interval[0]:.3f} to {interval[1]:.3f})" if interval else "")
+    return figure(value) + (f" ({figure(interval[0])} to {figure(interval[1])})" if interval else "")

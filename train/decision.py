@@ -1,10 +1,12 @@
 """From out-of-fold logits to calibrated probabilities and the thresholds that decide."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
+from veilleur.labels.rows import LabelledParagraph
 from veilleur.model.calibration import Calibration
 
 Floats = npt.NDArray[np.floating]
@@ -19,7 +21,7 @@ class Decision:
     thresholds: tuple[float, ...]
 
 
-def fit_decision(logits: Floats, labels: Labels) -> Decision:
+def fit_decision(logits: Floats, labels: Labels, weights: Floats | None = None) -> Decision:
     """Fit calibration and thresholds on out-of-fold logits.
 
     Parameters
@@ -27,14 +29,51 @@ def fit_decision(logits: Floats, labels: Labels) -> Decision:
     logits : array of shape (rows, topics)
         Each from a model that did not see the row.
     labels : array of shape (rows, topics), 0 or 1
+    weights : array of shape (rows,), optional
+        How much each row counts; see `natural_weights`.
     """
-    calibration = fit_calibration(logits, labels)
+    if weights is None:
+        weights = np.ones(len(labels))
+    calibration = fit_calibration(logits, labels, weights)
     probabilities = calibration.probabilities(logits)
-    thresholds = tuple(best_threshold(probabilities[:, topic], labels[:, topic]) for topic in range(labels.shape[1]))
+    thresholds = tuple(
+        best_threshold(probabilities[:, topic], labels[:, topic], weights) for topic in range(labels.shape[1])
+    )
     return Decision(calibration, thresholds)
 
 
-def fit_calibration(logits: Floats, labels: Labels) -> Calibration:
+def natural_weights(rows: Sequence[LabelledParagraph], learnt: Sequence[LabelledParagraph]) -> npt.NDArray[np.float64]:
+    """Weigh composed rows so that topics are as rare among them as among the collected ones.
+
+    Text composed for training is full of topics. A probability, and the threshold for it, is only right for the mix
+    that it was fitted on, so rows without a topic count for more, those with one for less, until their shares are those
+    of the rows that were not composed (M. Saerens et al., "Adjusting the outputs of a classifier to new a priori
+    probabilities", 2002). Without rows of both origins all weights are 1.
+
+    Parameters
+    ----------
+    rows : sequence of LabelledParagraph
+        To be weighed.
+    learnt : sequence of LabelledParagraph
+        All that is learnt from; its collected rows say how rare topics are.
+
+    Returns
+    -------
+    array of shape (rows,)
+    """
+    composed = np.array([row.origin == "composed" for row in rows])
+    none = np.array([not row.topics for row in rows])
+    collected = [not row.topics for row in learnt if row.origin != "composed"]
+    weights = np.ones(len(rows))
+    if collected and composed.any():
+        natural, ours = (sum(collected) + 1) / (len(collected) + 2), none[composed].mean()  # smoothed: never 0 or 1
+        if 0 < ours < 1:
+            weights[composed & none] = natural / ours
+            weights[composed & ~none] = (1 - natural) / (1 - ours)
+    return weights
+
+
+def fit_calibration(logits: Floats, labels: Labels, weights: Floats) -> Calibration:
     """Fit Platt scaling for each topic; a topic without positives or negatives keeps its logits as they are."""
     from sklearn.linear_model import LogisticRegression
 
@@ -44,14 +83,14 @@ def fit_calibration(logits: Floats, labels: Labels) -> Calibration:
             slopes.append(1.0)
             intercepts.append(0.0)
             continue
-        fitted = LogisticRegression(C=1e3).fit(column[:, None], target)
+        fitted = LogisticRegression(C=1e3).fit(column[:, None], target, sample_weight=weights)
         # A negative slope would turn the model upside down; it only arises where there is next to no data.
         slopes.append(max(float(fitted.coef_[0, 0]), 1e-3))
         intercepts.append(float(fitted.intercept_[0]))
     return Calibration(tuple(slopes), tuple(intercepts))
 
 
-def best_threshold(probabilities: Floats, labels: Labels) -> float:
+def best_threshold(probabilities: Floats, labels: Labels, weights: Floats | None = None) -> float:
     """Find the threshold with the best F1, from the middle of the range where F1 is nearly as good.
 
     A single best cut is noise on small data; the mean of all cuts within 0.005 of the best F1, weighted by how far
@@ -62,13 +101,15 @@ def best_threshold(probabilities: Floats, labels: Labels) -> float:
     >>> best_threshold(np.array([0.1, 0.2, 0.8, 0.9]), np.array([0, 0, 1, 1]))
     0.5
     """
-    positives = int(labels.sum())
+    if weights is None:
+        weights = np.ones(len(labels))
+    positives = float(weights @ labels)
     if positives == 0:
         return 0.5
     order = np.argsort(-probabilities, kind="stable")
     ranked = probabilities[order]
-    hits = np.cumsum(labels[order])
-    f1 = 2 * hits / (np.arange(1, len(ranked) + 1) + positives)
+    hits = np.cumsum((weights * labels)[order])
+    f1 = 2 * hits / (np.cumsum(weights[order]) + positives)
     below = np.append(ranked[1:], 0.0)  # a cut may lie anywhere between a score and the next lower one
     width = ranked - below
     good = (f1 >= f1.max() - 0.005) & (width > 0)

@@ -6,14 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from veilleur.errors import VeilleurError
-from veilleur.labels.rows import LabelledParagraph
+from veilleur.labels.rows import LabelledParagraph, label_matrix
 
 Indices = npt.NDArray[np.intp]
-
-
-def label_matrix(rows: Sequence[LabelledParagraph], topics: Sequence[str]) -> npt.NDArray[np.int64]:
-    """Return the rows' topics as a 0/1 array of shape (rows, topics)."""
-    return np.array([[topic in row.topics for topic in topics] for row in rows], dtype=np.int64)
 
 
 def grouped_folds(
@@ -46,9 +41,10 @@ def grouped_folds(
 
     groups = np.array([row.bulletin for row in rows])
     names, owner = np.unique(groups, return_inverse=True)
-    if len(names) < folds:
+    if len(names) < max(2, folds):
         raise VeilleurError(
-            f"{len(names)} bulletins cannot be split into {folds} folds: add labelled bulletins or lower --folds"
+            f"{len(names)} bulletins cannot be split into {max(2, folds)} folds: "
+            'add labelled bulletins (rows say theirs by "bulletin") or lower --folds'
         )
     labels = label_matrix(rows, topics)
     present = np.zeros((len(names), labels.shape[1] + 1), dtype=np.int64)
@@ -73,6 +69,6 @@ def holdout(
     if validation:
         return [row for row in rows if row.split != "validation"], validation
     bulletins = len({row.bulletin for row in rows})
-    folds = min(bulletins, max(2, round(1 / share)))
+    folds = min(bulletins, round(1 / share))
     train, held = next(grouped_folds(rows, topics, folds, seed))
     return [rows[index] for index in train], [rows[index] for index in held]

@@ -1,27 +1,29 @@
 """From labelled paragraphs to a bundle: folds, decision, final fit, files, card."""
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from joblib import Parallel, delayed
 
 from veilleur.errors import VeilleurError
 from veilleur.evaluate.metrics import expected_calibration_error, score
 from veilleur.evaluate.run import evaluate
-from veilleur.labels.rows import LabelledParagraph, training_hash
+from veilleur.labels.rows import LabelledParagraph, label_matrix, training_hash
 from veilleur.model.bundle import CARD, KINDS, MANIFEST, Manifest, write_manifest
 from veilleur.model.tagger import load
 from veilleur.train.card import card
-from veilleur.train.decision import Decision, fit_decision
-from veilleur.train.folds import Indices, grouped_folds, holdout, label_matrix
+from veilleur.train.decision import Decision, fit_decision, natural_weights
+from veilleur.train.folds import Indices, grouped_folds, holdout
 from veilleur.train.tfidf import TfidfSettings, fit_tfidf, save_tfidf, tfidf_logits
 
 Rows = Sequence[LabelledParagraph]
@@ -66,6 +68,25 @@ class Job:
     tests: Sequence[tuple[str, Rows]] = ()
     out_of_fold: Path | None = None
 
+    def check(self) -> None:
+        """Refuse at once what would fail only after hours of training.
+
+        Raises
+        ------
+        VeilleurError
+            If an output cannot be written, or the labels do not suffice.
+        """
+        check_replaceable(self.out)
+        for path in filter(None, (self.out, self.out_of_fold)):
+            parent = path.resolve().parent
+            try:
+                parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise VeilleurError(f"{parent} cannot be made ({error.strerror}): choose another place") from error
+            if not os.access(parent, os.W_OK):
+                raise VeilleurError(f"{parent} cannot be written to: choose another place")
+        check_labels(self.learnt, self.topics)
+
     @property
     def learnt(self) -> list[LabelledParagraph]:
         """The rows that may be learnt from."""
@@ -78,6 +99,46 @@ class Job:
         return [*([("test split", own)] if own else []), *self.tests]
 
 
+@dataclass(frozen=True)
+class OutOfFold:
+    """Logits of rows, each from a model that did not see the row's bulletin.
+
+    Attributes
+    ----------
+    rows : sequence of LabelledParagraph
+    labels : array of shape (rows, topics), 0 or 1
+    logits : array of shape (rows, topics)
+    weights : array of shape (rows,)
+        How much each row counts when the decision is fitted.
+    folds : sequence of array of row indices
+    """
+
+    rows: Rows
+    labels: npt.NDArray[np.int64]
+    logits: Logits
+    weights: Logits
+    folds: Sequence[Indices]
+
+    @cached_property
+    def decision(self) -> Decision:
+        """Calibration and thresholds fitted on all rows: those of the bundle."""
+        return fit_decision(self.logits, self.labels, self.weights)
+
+    def decided(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
+        """Return probabilities and predictions of each fold, by the decision fitted on the other folds.
+
+        So nothing is tuned on what it is scored on. A single fold has no others and decides for itself.
+        """
+        probabilities = np.zeros(self.logits.shape)
+        predicted = np.zeros_like(self.labels)
+        for held in self.folds:
+            others = np.setdiff1d(np.arange(len(self.rows)), held) if len(self.folds) > 1 else held
+            decision = fit_decision(self.logits[others], self.labels[others], self.weights[others])
+            probabilities[held] = decision.calibration.probabilities(self.logits[held])
+            predicted[held] = probabilities[held] >= np.array(decision.thresholds)
+        return probabilities, predicted
+
+
 def train_tfidf(job: Job, settings: TfidfSettings) -> Manifest:
     """Train the baseline and write its bundle.
 
@@ -86,17 +147,23 @@ def train_tfidf(job: Job, settings: TfidfSettings) -> Manifest:
     VeilleurError
         If the output is in the way or the labels do not suffice.
     """
+    job.check()
     rows = job.learnt
-    check_labels(rows, job.topics)
     pieces = list(grouped_folds(rows, job.topics, settings.folds, settings.seed))
-    logits: Logits = np.zeros((len(rows), len(job.topics)))
-    for train, held in pieces:
+
+    def predicted(train: Indices, held: Indices) -> Logits:
         model = fit_tfidf([rows[index] for index in train], job.topics, settings)
-        logits[held] = tfidf_logits(model, [rows[index] for index in held])
+        return tfidf_logits(model, [rows[index] for index in held])
+
+    logits: Logits = np.zeros((len(rows), len(job.topics)))
+    parts = Parallel(n_jobs=-1)(delayed(predicted)(train, held) for train, held in pieces)
+    for (_, held), part in zip(pieces, parts, strict=True):
+        logits[held] = part
     model = fit_tfidf(rows, job.topics, settings)
     with new_folder(job.out) as folder:
         save_tfidf(model, folder / KINDS["tfidf"])
-        return _finish(job, folder, "tfidf", "", asdict(settings), rows, pieces, logits)
+        outcome = _out_of_fold(job, rows, logits, [held for _, held in pieces])
+        return _finish(job, folder, "tfidf", asdict(settings), outcome)
 
 
 def train_camembert(
@@ -128,14 +195,15 @@ def train_camembert(
         If the output is in the way, the labels do not suffice, the base cannot be loaded, or `resume` finds the
         remains of another job.
     """
-    from veilleur.train.base import resolve_base
-    from veilleur.train.camembert import fit_camembert
+    from veilleur.train.base import BUNDLED, resolve_base
+    from veilleur.train.camembert import fit_camembert, load_base
 
+    job.check()
     rows, validation = holdout(job.learnt, job.topics, VALIDATION_SHARE, settings.seed)
-    check_labels(rows, job.topics)
+    base = resolve_base(settings.base)
+    load_base(base, len(job.topics), settings.dropout)  # before anything of an interrupted run is touched
     work = job.out.with_name(f"{job.out.name}.work")
     _prepare_work(work, {**asdict(settings), "labels": training_hash(job.learnt), "topics": job.topics}, resume)
-    base = resolve_base(settings.base)
 
     pieces = list(grouped_folds(rows, job.topics, settings.folds, settings.seed)) if settings.folds > 1 else []
     logits: Logits = np.zeros((len(rows), len(job.topics)))
@@ -167,14 +235,15 @@ def train_camembert(
         work / "final",
         lambda progress: report("final", progress),
     )
-    if not pieces:
-        pieces = [(np.arange(0), np.arange(len(validation)))]
-        rows, logits = list(validation), final.logits(validation)
+    if pieces:
+        outcome = _out_of_fold(job, rows, logits, [held for _, held in pieces])
+    else:
+        outcome = _out_of_fold(job, validation, final.logits(validation), [np.arange(len(validation))])
     with new_folder(job.out) as folder:
-        _save_camembert(final, fit_decision(logits, label_matrix(rows, job.topics)), job.topics, folder, quantise)
-        if settings.base == "bundled":
+        _save_camembert(final, outcome.decision, job.topics, folder, quantise)
+        if settings.base == BUNDLED:
             shutil.copy(Path(base) / "NOTICE", folder)
-        manifest = _finish(job, folder, "camembert", settings.base, asdict(settings), rows, pieces, logits)
+        manifest = _finish(job, folder, "camembert", asdict(settings), outcome)
     shutil.rmtree(work, ignore_errors=True)
     return manifest
 
@@ -197,6 +266,12 @@ def check_labels(rows: Rows, topics: Sequence[str]) -> None:
             )
 
 
+def check_replaceable(out: Path) -> None:
+    """Refuse to write a bundle where something else is."""
+    if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise VeilleurError(f"{out} exists and is not a bundle: choose another -o, or remove it")
+
+
 @contextmanager
 def new_folder(out: Path) -> Iterator[Path]:
     """Give a folder to write a bundle in, which becomes `out` when all went well.
@@ -208,8 +283,7 @@ def new_folder(out: Path) -> Iterator[Path]:
     VeilleurError
         If `out` exists and is not a bundle.
     """
-    if out.exists() and not (out / MANIFEST).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise VeilleurError(f"{out} exists and is not a bundle: choose another -o, or remove it")
+    check_replaceable(out)
     unfinished = out.with_name(f"{out.name}.partial")
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
@@ -222,50 +296,28 @@ def new_folder(out: Path) -> Iterator[Path]:
         shutil.rmtree(unfinished, ignore_errors=True)
 
 
-def cross_decided(
-    pieces: Sequence[tuple[Indices, Indices]], logits: Logits, labels: npt.NDArray[np.int64]
-) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.int64]]:
-    """Return probabilities and predictions of each fold by the decision fitted on the other folds.
-
-    So nothing is tuned on what it is scored on.
-    """
-    probabilities = np.zeros_like(logits, dtype=np.float64)
-    predicted = np.zeros_like(labels)
-    for train, held in pieces:
-        decision = fit_decision(logits[train], labels[train]) if len(train) else fit_decision(logits, labels)
-        probabilities[held] = decision.calibration.probabilities(logits[held])
-        predicted[held] = probabilities[held] >= np.array(decision.thresholds)
-    return probabilities, predicted
+def _out_of_fold(job: Job, rows: Rows, logits: Logits, folds: Sequence[Indices]) -> OutOfFold:
+    return OutOfFold(rows, label_matrix(rows, job.topics), logits, natural_weights(rows, job.learnt), folds)
 
 
-def _finish(
-    job: Job,
-    folder: Path,
-    kind: str,
-    base: str,
-    settings: dict[str, Any],
-    rows: Rows,
-    pieces: Sequence[tuple[Indices, Indices]],
-    logits: Logits,
-) -> Manifest:
-    """Fit the decision on the out-of-fold logits, score, and write manifest and card."""
-    labels = label_matrix(rows, job.topics)
-    decision = fit_decision(logits, labels)
-    probabilities, predicted = cross_decided(pieces, logits, labels)
-    out_of_fold = score(labels, predicted, probabilities, job.topics, [row.bulletin for row in rows]).to_dict()
-    errors = expected_calibration_error(labels, probabilities)
+def _finish(job: Job, folder: Path, kind: str, settings: dict[str, Any], outcome: OutOfFold) -> Manifest:
+    """Score what was fitted, and write manifest and card."""
+    probabilities, predicted = outcome.decided()
+    groups = [row.bulletin for row in outcome.rows]
+    out_of_fold = score(outcome.labels, predicted, probabilities, job.topics, groups).to_dict()
+    errors = expected_calibration_error(outcome.labels, probabilities, outcome.weights)
     out_of_fold["calibration_error"] = dict(zip(job.topics, errors, strict=True))
     if job.out_of_fold:
-        _write_out_of_fold(job.out_of_fold, rows, job.topics, probabilities)
+        _write_out_of_fold(job.out_of_fold, outcome.rows, job.topics, probabilities)
     learnt = job.learnt
     manifest = write_manifest(
         folder,
         Manifest(
             kind=kind,
             topics=job.topics,
-            thresholds=decision.thresholds,
-            calibration=decision.calibration,
-            base=base,
+            thresholds=outcome.decision.thresholds,
+            calibration=outcome.decision.calibration,
+            base=settings.get("base", ""),
             training={
                 "labels_sha256": training_hash(learnt),
                 "rows": len(learnt),
@@ -279,8 +331,10 @@ def _finish(
     )
     tagger = load(folder)
     tests = [(name, evaluate(tagger, scored).to_dict()) for name, scored in job.scored]
-    manifest = replace(manifest, scores={"out of fold": out_of_fold, **dict(tests)})
-    (folder / CARD).write_text(card(manifest, job.command, out_of_fold, tests), encoding="utf-8")
+    # A single fold decided for itself, which is no fair score and does not get the name of one.
+    named = ("out of fold" if len(outcome.folds) > 1 else "validation, tuned on", out_of_fold)
+    manifest = replace(manifest, scores=dict([named, *tests]))
+    (folder / CARD).write_text(card(manifest, job.command), encoding="utf-8")
     return write_manifest(folder, manifest)
 
 
@@ -306,11 +360,11 @@ def _prepare_work(work: Path, fingerprint: dict[str, Any], resume: bool) -> None
     """Make the folder of checkpoints, or check that the one to be resumed is of the same job."""
     note = work / "job.json"
     content = json.dumps(fingerprint, sort_keys=True)
-    if resume and note.is_file():
+    if note.is_file():
+        if not resume:
+            raise VeilleurError(f"{work} holds an interrupted run: go on with it by --resume, or remove it")
         if note.read_text(encoding="utf-8") != content:
-            raise VeilleurError(
-                f"{work} holds a run with other labels or settings: repeat its options, or start without --resume"
-            )
+            raise VeilleurError(f"{work} holds a run with other labels or settings: repeat its options, or remove it")
         return
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)

@@ -11,10 +11,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from veilleur.labels.rows import LabelledParagraph
+from veilleur.labels.rows import LabelledParagraph, label_matrix
 from veilleur.model.tfidf import TfidfModel, plain
 from veilleur.seeds.text import normalise
-from veilleur.train.folds import label_matrix
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline

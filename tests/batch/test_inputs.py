@@ -45,7 +45,7 @@ def test_an_empty_folder_is_told(tmp_path: Path) -> None:
     [
         (b'{"text": "un"}\n{"text": "deux"}\n', ["un", "deux"]),
         ("Été\nune ligne".encode(), ["Été\nune ligne"]),
-        (b"", [""]),
+        (b"", []),
     ],
 )
 def test_standard_input_is_json_lines_or_one_text(

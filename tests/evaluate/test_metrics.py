@@ -19,7 +19,7 @@ def problems(draw: st.DrawFn) -> tuple[np.ndarray, np.ndarray]:
     return labels, rng.random((n, 3)).round(draw(st.integers(1, 6)))  # few decimals give ties
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problems())
 def test_figures_equal_those_of_scikit_learn_and_undefined_ones_are_none(
     problem: tuple[np.ndarray, np.ndarray],
@@ -40,7 +40,7 @@ def test_figures_equal_those_of_scikit_learn_and_undefined_ones_are_none(
     assert got.exact_match == pytest.approx(sk.accuracy_score(labels, predicted))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(problems(), st.integers(0, 1000))
 def test_weighted_figures_equal_those_of_scikit_learn(problem: tuple[np.ndarray, np.ndarray], seed: int) -> None:
     labels, scores = problem
@@ -85,3 +85,11 @@ def test_calibration_error_of_known_cases() -> None:
     labels = np.array([[1], [0], [1], [0]])
     assert expected_calibration_error(labels, np.full((4, 1), 0.5)) == [0.0]
     assert expected_calibration_error(labels, np.full((4, 1), 1.0)) == [0.5]
+
+
+def test_a_single_topic_is_scored_as_one() -> None:
+    labels = np.array([[1], [1], [0], [0], [0]])
+    predicted = np.array([[1], [0], [1], [0], [0]])
+    got = score(labels, predicted, predicted * 0.9, ["a"], list("vwxyz"), resamples=0)
+    assert got.topics["a"].support == 2
+    assert got.macro_f1 == got.micro_f1 == got.topics["a"].f1 == pytest.approx(0.5)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from veilleur import VeilleurError, load
-from veilleur.model.bundle import FORMAT, MANIFEST, bundle_folder, read_manifest, shipped_bundles
+from veilleur.model.bundle import FORMAT, MANIFEST, bundle_folder, read_manifest, sealed, shipped_bundles
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def copy(tfidf_bundle: Path, tmp_path: Path) -> Path:
 def edit(folder: Path, **changes: object) -> None:
     path = folder / MANIFEST
     content = json.loads(path.read_text(encoding="utf-8"))
-    path.write_text(json.dumps({**content, **changes}), encoding="utf-8")
+    path.write_text(json.dumps(sealed({**content, **changes})), encoding="utf-8")  # as one who knows the format would
 
 
 @pytest.mark.parametrize("name", ["model.skops", "README.md"])
@@ -88,17 +88,45 @@ def test_a_newer_format_asks_for_an_upgrade(copy: Path) -> None:
         load(copy)
 
 
-@pytest.mark.parametrize("topics", [[], ["drugs"], ["drugs"] * 6, [1, 2, 3, 4, 5, 6]])
+def test_a_changed_manifest_is_refused(copy: Path) -> None:
+    path = copy / MANIFEST
+    path.write_text(path.read_text(encoding="utf-8").replace('"drugs"', '"druggs"', 1), encoding="utf-8")
+    with pytest.raises(VeilleurError, match=r"veilleur\.json has changed"):
+        load(copy)
+
+
+def test_a_topic_list_shorter_than_the_models_is_refused(copy: Path) -> None:
+    manifest = read_manifest(copy)
+    calibration = {"slopes": manifest.calibration.slopes[:5], "intercepts": manifest.calibration.intercepts[:5]}
+    edit(copy, topics=manifest.topics[:5], thresholds=manifest.thresholds[:5], calibration=calibration)
+    with pytest.raises(VeilleurError, match="wrong topic list: its model gives 6 topics"):
+        load(copy)
+
+
+def test_thresholds_are_numbers(copy: Path) -> None:
+    edit(copy, thresholds=[float("nan")] * 6)
+    with pytest.raises(VeilleurError, match="thresholds that are not numbers"):
+        load(copy)
+
+
+@pytest.mark.parametrize("topics", [[], ["drugs"], ["drugs"] * 6, [1, 2, 3, 4, 5, 6], [["a"], ["b"], [], [], [], []]])
 def test_a_wrong_topic_list_is_refused(copy: Path, topics: list[object]) -> None:
     edit(copy, topics=topics)
     with pytest.raises(VeilleurError, match="topic list"):
         load(copy)
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{", '{"format": "1"}', '{"format": 1}'])
+@pytest.mark.parametrize("text", ["", "[]", "{", '{"format": "1"}'])
 def test_a_damaged_manifest_is_refused(copy: Path, text: str) -> None:
     (copy / MANIFEST).write_text(text)
     with pytest.raises(VeilleurError, match="damaged"):
+        load(copy)
+
+
+@pytest.mark.parametrize("changes", [{"kind": []}, {"kind": "bayes"}, {"calibration": None}, {"files": 3}])
+def test_a_misstated_manifest_is_refused(copy: Path, changes: dict[str, object]) -> None:
+    edit(copy, **changes)
+    with pytest.raises(VeilleurError, match=r"unknown kind|lacks or misstates"):
         load(copy)
 
 
@@ -113,6 +141,15 @@ def test_files_outside_the_bundle_are_refused(copy: Path, tmp_path: Path) -> Non
 def test_an_unknown_bundle_is_told_with_the_known_ones() -> None:
     with pytest.raises(VeilleurError, match=r"no bundle 'nothing'.*camembert, tfidf"):
         bundle_folder("nothing")
+
+
+def test_a_folder_is_not_taken_for_the_shipped_bundle_of_its_name(
+    copy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy.rename(tmp_path / "tfidf")
+    monkeypatch.chdir(tmp_path)
+    assert bundle_folder("./tfidf") == bundle_folder(Path("tfidf")) == Path("tfidf")
+    assert bundle_folder("tfidf") != Path("tfidf")
 
 
 def test_the_shipped_bundles_are_whole_and_small() -> None:

@@ -86,7 +86,7 @@ def test_the_end_of_a_long_text_counts(camembert_bundle: Path) -> None:
     assert alone.shape == padded.shape
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(text=st.text(max_size=400))
 def test_any_text_is_tagged(tfidf_bundle: Path, text: str) -> None:
     tagging = _cached(tfidf_bundle).tag(text)

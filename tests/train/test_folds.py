@@ -4,8 +4,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from veilleur.errors import VeilleurError
-from veilleur.labels.rows import LabelledParagraph
-from veilleur.train.folds import grouped_folds, holdout, label_matrix
+from veilleur.labels.rows import LabelledParagraph, label_matrix
+from veilleur.train.folds import grouped_folds, holdout
 
 TOPICS = ("a", "b")
 
@@ -17,7 +17,7 @@ def rows(groups: list[int], labels: list[int], split: str = "") -> list[Labelled
     ]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.tuples(st.integers(0, 8), st.integers(0, 2)), min_size=12, max_size=60), st.integers(2, 4))
 def test_folds_cover_every_row_once_and_never_tear_a_bulletin(pairs: list[tuple[int, int]], folds: int) -> None:
     data = rows([group for group, _ in pairs] + [9, 10, 11, 12], [label for _, label in pairs] + [0, 1, 2, 0])

@@ -9,7 +9,7 @@ from veilleur import VeilleurError, load
 from veilleur.labels.rows import LabelledParagraph
 from veilleur.model.bundle import MANIFEST, read_manifest
 from veilleur.train.camembert import CamembertSettings, EpochReport
-from veilleur.train.run import Job, cross_decided, new_folder, train_camembert, train_tfidf
+from veilleur.train.run import Job, OutOfFold, new_folder, train_camembert, train_tfidf
 from veilleur.train.tfidf import TfidfSettings
 
 TOPICS = ("cybercrime", "migration", "drugs", "trafficking", "fire-rescue", "maritime")
@@ -37,6 +37,8 @@ def test_a_fine_tune_resumes_after_a_kill_and_equals_an_uninterrupted_one(
 
     with pytest.raises(Killed):
         train_camembert(job, settings, killed_in_the_second_fold)
+    with pytest.raises(VeilleurError, match="go on with it by --resume"):
+        train_camembert(job, settings, lambda part, report: None)
     with pytest.raises(VeilleurError, match="other labels or settings"):
         train_camembert(job, replace(settings, seed=1), lambda part, report: None, resume=True)
     parts: list[str] = []
@@ -60,6 +62,7 @@ def test_a_quantised_bundle_leaves_the_transformers_weights_out(
     assert "model.safetensors" not in manifest.files
     assert {"config.json", "tokenizer.json", "model.onnx"} <= set(manifest.files)
     assert "byte for byte" in (job.out / "README.md").read_text(encoding="utf-8")
+    assert list(manifest.scores) == ["validation, tuned on"]  # one fold gives no out-of-fold score
     assert load(job.out).tag("La lutte contre la drogue").scores
 
 
@@ -78,15 +81,14 @@ def test_the_card_shows_the_measured_figures(tfidf_bundle: Path) -> None:
     assert card.startswith("---\nlanguage: fr\n")
 
 
-def test_decisions_are_never_fitted_on_the_fold_they_decide() -> None:
+def test_decisions_are_never_fitted_on_the_fold_they_decide(article_rows: list[LabelledParagraph]) -> None:
     rng = np.random.default_rng(0)
-    labels = rng.integers(0, 2, (40, 1))
-    logits = rng.normal(size=(40, 1))
-    pieces = [(np.arange(20, 40), np.arange(20)), (np.arange(20), np.arange(20, 40))]
-    before, _ = cross_decided(pieces, logits, labels)
+    labels, logits = rng.integers(0, 2, (40, 1)), rng.normal(size=(40, 1))
+    folds = [np.arange(20), np.arange(20, 40)]
+    before, _ = OutOfFold(article_rows[:40], labels, logits, np.ones(40), folds).decided()
     changed = labels.copy()
     changed[:20] = 1 - changed[:20]  # other labels in the first fold change only what is said of the second
-    after, _ = cross_decided(pieces, logits, changed)
+    after, _ = OutOfFold(article_rows[:40], changed, logits, np.ones(40), folds).decided()
     np.testing.assert_array_equal(before[:20], after[:20])
     assert (before[20:] != after[20:]).any()
 
@@ -95,6 +97,17 @@ def test_a_topic_that_cannot_be_learnt_is_named(article_rows: list[LabelledParag
     rows = [replace(row, topics=tuple(topic for topic in row.topics if topic != "maritime")) for row in article_rows]
     with pytest.raises(VeilleurError, match="no paragraph to learn from has the topic 'maritime'"):
         train_tfidf(Job(rows, TOPICS, tmp_path / "b", ""), TfidfSettings())
+
+
+def test_outputs_are_checked_before_the_training(article_rows: list[LabelledParagraph], tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    for out, oof in (
+        (tmp_path / "file", None),
+        (tmp_path / "file" / "b", None),
+        (tmp_path / "b", tmp_path / "file" / "o"),
+    ):
+        with pytest.raises(VeilleurError, match=r"is not a bundle|cannot be made"):
+            Job(article_rows, TOPICS, out, "", out_of_fold=oof).check()
 
 
 def test_what_is_no_bundle_is_never_overwritten(tmp_path: Path) -> None:
