@@ -19,7 +19,7 @@ ARTICLE = DOCS.parent / "seeds" / "articles" / "vietnam-etats-unis-2025-09.md"
 def main() -> None:
     """Tag the article and write the picture."""
     console = Console(record=True, width=110, highlight=False, force_terminal=True)
-    item = Item(str(ARTICLE), ARTICLE.read_text(encoding="utf-8"))
+    item = Item(str(ARTICLE), ARTICLE.stem, ARTICLE.read_text(encoding="utf-8"))
     show_records(console, tag_items(load(), [item], "bulletin"))
     console.save_svg(str(DOCS / "tagging.svg"), title="veilleur tag --unit bulletin")
 

@@ -1,6 +1,8 @@
 """The baseline at inference: a scikit-learn pipeline persisted with skops."""
 
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,8 +49,9 @@ class TfidfModel:
         """
         from zipfile import is_zipfile
 
-        from skops import io
-        from skops.io.exceptions import UntrustedTypesFoundException
+        with _without_torch():
+            from skops import io
+            from skops.io.exceptions import UntrustedTypesFoundException
 
         if not is_zipfile(path):
             raise VeilleurError(f"{path} is not a skops file (a pickle is never loaded): get the bundle again")
@@ -68,6 +71,24 @@ class TfidfModel:
         """Return uncalibrated logits of shape (texts, topics)."""
         values = np.asarray(self.pipeline.decision_function([plain(text) for text in texts]), dtype=np.float64)
         return values.reshape(len(texts), -1)
+
+
+@contextmanager
+def _without_torch() -> Iterator[None]:
+    """Keep the import of skops from importing torch.
+
+    skops walks all modules of scikit-learn, one of which imports torch where that is installed; a module that stands
+    as None cannot be imported, and the walk goes on.
+    """
+    name = "sklearn.externals.array_api_compat.torch"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]
 
 
 def plain(text: str) -> str:

@@ -81,8 +81,7 @@ def test_the_end_of_a_long_text_counts(camembert_bundle: Path) -> None:
     short = "Saisie de 1 910 kg de drogues de divers types."
     filler = "Les deux parties ont salué la coopération bilatérale. " * 60  # many windows of the tiny encoder
     alone, padded, without = tagger.predict_proba([short, filler + short, filler])
-    assert (padded >= without - 1e-6).all()
-    assert np.abs(padded - without).max() > 0  # the last words were read
+    assert np.abs(padded - without).max() > 1e-6  # the last words were read
     assert alone.shape == padded.shape
 
 

@@ -50,7 +50,7 @@ def test_composed_rows_are_weighed_to_the_mix_of_the_collected_ones() -> None:
     collected = [LabelledParagraph(str(n), "", ("drugs",) if n < 2 else (), origin="article") for n in range(10)]
     composed = [LabelledParagraph(str(n), "", ("drugs",) if n < 50 else (), origin="composed") for n in range(100)]
     weights = natural_weights(composed, collected + composed)
-    assert weights[:50].sum() / weights.sum() == pytest.approx(0.2)
+    assert weights[:50].sum() / weights.sum() == pytest.approx(0.25)  # (2 + 1) of (10 + 2), smoothed
     assert weights.sum() == pytest.approx(100)
     assert natural_weights(composed, composed).tolist() == [1.0] * 100
 
