@@ -6,7 +6,7 @@ Which paragraph was written to meet which border is kept in ``borders.jsonl``.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
@@ -49,7 +49,7 @@ def meetings() -> list[Meeting]:
     return [Meeting(**json.loads(line)) for line in lines]
 
 
-def border_counts(rows: list[LabelledParagraph]) -> Mapping[str, tuple[int, int]]:
+def border_counts(rows: Sequence[LabelledParagraph]) -> Mapping[str, tuple[int, int]]:
     """Count the paragraphs among `rows` that meet each border, from this side and from that.
 
     Returns

@@ -13,7 +13,7 @@ from sklearn.metrics import f1_score
 from torch import Tensor
 from transformers import (
     AutoConfig,
-    AutoModel,
+    AutoModelForSequenceClassification,
     AutoTokenizer,
     PreTrainedTokenizerBase,
     PrinterCallback,
@@ -23,7 +23,7 @@ from transformers import (
     set_seed,
 )
 from transformers.trainer_utils import get_last_checkpoint
-from transformers.utils.logging import disable_progress_bar
+from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
 from veilleur.errors import VeilleurError
 from veilleur.labels.rows import LabelledParagraph
@@ -199,6 +199,7 @@ def load_base(base: str, topics: int, dropout: float) -> tuple[PreTrainedTokeniz
         With the reason, if transformers cannot load them or the architecture is another.
     """
     disable_progress_bar()  # of the loading, which takes a moment; the training has its own
+    set_verbosity_error()  # it would warn of the head that is left behind
     try:
         config = AutoConfig.from_pretrained(base)
         if not fits(config, topics):
@@ -207,19 +208,19 @@ def load_base(base: str, topics: int, dropout: float) -> tuple[PreTrainedTokeniz
                 f"{topics} topics need one of {', '.join(FAMILIES)} with at least as many heads"
             )
         tokenizer = AutoTokenizer.from_pretrained(base)
-        encoder = AutoModel.from_pretrained(
-            base,
-            add_pooling_layer=False,
-            hidden_dropout_prob=dropout,
-            attention_probs_dropout_prob=0.0,
-            dtype=torch.float32,
-        )
+        with torch.random.fork_rng(devices=[]):  # its own head is drawn at random, and left behind
+            model = AutoModelForSequenceClassification.from_pretrained(
+                base,
+                hidden_dropout_prob=dropout,
+                attention_probs_dropout_prob=0.0,
+                dtype=torch.float32,
+            )
     except (OSError, ValueError) as error:
         raise VeilleurError(
             f"the base {base} cannot be loaded: {str(error).splitlines()[0]}; "
             "use 'bundled', a local folder, or a hub id that this machine can reach"
         ) from error
-    return tokenizer, encoder
+    return tokenizer, model.base_model
 
 
 def window(config: Any) -> int:
