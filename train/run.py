@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from functools import cached_property, partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -25,6 +25,9 @@ from veilleur.train.card import card
 from veilleur.train.decision import Decision, fit_decision, natural_weights
 from veilleur.train.folds import Indices, grouped_folds, holdout
 from veilleur.train.tfidf import TfidfSettings, fit_tfidf, save_tfidf, tfidf_logits
+
+if TYPE_CHECKING:  # they bring torch, which the baseline does without
+    from veilleur.train.camembert import CamembertSettings, EpochReport, FittedCamembert
 
 Rows = Sequence[LabelledParagraph]
 Logits = npt.NDArray[np.floating]
@@ -168,8 +171,8 @@ def train_tfidf(job: Job, settings: TfidfSettings) -> Manifest:
 
 def train_camembert(
     job: Job,
-    settings: Any,
-    report: Callable[[str, Any], None],
+    settings: "CamembertSettings",
+    report: Callable[[str, "EpochReport"], None],
     *,
     resume: bool = False,
     quantise: bool = False,
@@ -371,7 +374,9 @@ def _prepare_work(work: Path, fingerprint: dict[str, Any], resume: bool) -> None
     note.write_text(content, encoding="utf-8")
 
 
-def _save_camembert(fitted: Any, decision: Decision, topics: tuple[str, ...], folder: Path, quantise: bool) -> None:
+def _save_camembert(
+    fitted: "FittedCamembert", decision: Decision, topics: tuple[str, ...], folder: Path, quantise: bool
+) -> None:
     """Write the transformers files and the ONNX graph, or with `quantise` the graph in 8 bits alone."""
     from veilleur.train.camembert import window
     from veilleur.train.export import export_onnx, quantise_onnx
