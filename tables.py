@@ -1,17 +1,19 @@
 """Tables for a terminal."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from veilleur.evaluate.metrics import Scores
-from veilleur.labels.agreement import Agreement
-from veilleur.labels.stats import Stats
 from veilleur.labels.topics import read_topics
-from veilleur.model.bundle import Manifest
+
+if TYPE_CHECKING:  # showing taggings needs none of them, nor the scikit-learn that they bring
+    from veilleur.evaluate.metrics import Scores
+    from veilleur.labels.agreement import Agreement
+    from veilleur.labels.stats import Stats
+    from veilleur.model.bundle import Manifest
 
 OTHER = "white"  # colour of topics that are not ours
 
@@ -59,7 +61,7 @@ def _row(record: Mapping[str, Any]) -> Table:
     return row
 
 
-def scores_table(scores: Scores) -> Table:
+def scores_table(scores: "Scores") -> Table:
     """Lay out the scores of one model."""
     table = Table(title=f"{scores.n} texts; 95 % bootstrap intervals", title_justify="left")
     for column in ("topic", "precision", "recall", "F1", "interval", "support"):
@@ -85,7 +87,7 @@ def scores_table(scores: Scores) -> Table:
     return table
 
 
-def agreement_table(name: str, agreement: Agreement) -> Table:
+def agreement_table(name: str, agreement: "Agreement") -> Table:
     """Lay out how far two passes agree."""
     table = Table(title=f"{name}: {agreement.n} paragraphs, passes a and b", title_justify="left")
     for column in ("topic", "F1", "Cohen's kappa", "Krippendorff's alpha", "a", "b", "differ"):
@@ -105,7 +107,7 @@ def agreement_table(name: str, agreement: Agreement) -> Table:
     return table
 
 
-def stats_tables(stats: Stats) -> list[Table]:
+def stats_tables(stats: "Stats") -> list[Table]:
     """Lay out the counts of a set of labels."""
     overall = Table("figure", "value", title="labels", title_justify="left")
     content = stats.to_dict()
@@ -125,7 +127,7 @@ def stats_tables(stats: Stats) -> list[Table]:
     return tables
 
 
-def bundles_table(bundles: Mapping[str, Manifest]) -> Table:
+def bundles_table(bundles: Mapping[str, "Manifest"]) -> Table:
     """Lay out the shipped bundles."""
     table = Table("bundle", "kind", "base", "topics", "labels", "macro-F1 out of fold")
     for name, manifest in bundles.items():
@@ -146,7 +148,7 @@ def figure(value: float | None) -> str:
     return "undefined" if value is None else f"{value:.3f}"
 
 
-def interval(scores: Scores, name: str) -> str:
+def interval(scores: "Scores", name: str) -> str:
     """Return an interval, or nothing where there is none."""
     found = scores.intervals.get(name)
     return f"{found[0]:.3f} to {found[1]:.3f}" if found else ""

@@ -84,6 +84,8 @@ def picture(points: list[dict[str, object]], path: Path) -> None:
 def main(work: Path, labels: tuple[Path, ...], seed: int, only_train: bool) -> None:
     """Train both models on growing shares of the corpus into WORK, score and draw."""
     rows = [row for row in shipped_rows() if row.split != "test"]
+    topics = read_topics().ids
+    tests = {"corpus test": shipped_rows(split="test"), **{path.name: read_labels([path], topics) for path in labels}}
     points: list[dict[str, object]] = []
     for share in SHARES:
         for kind in ("tfidf", "camembert"):
@@ -93,8 +95,6 @@ def main(work: Path, labels: tuple[Path, ...], seed: int, only_train: bool) -> N
             if only_train:
                 continue
             tagger = load(out)
-            tests = {"corpus test": shipped_rows(split="test")}
-            tests |= {path.name: read_labels([path], tagger.topics) for path in labels}
             scores = {name: evaluate(tagger, test) for name, test in tests.items()}
             point = {
                 "kind": kind,

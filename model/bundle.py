@@ -133,7 +133,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def _check_form(path: Path, manifest: Manifest) -> None:
-    if manifest.kind not in tuple(KINDS):
+    if manifest.kind not in tuple(KINDS):  # compared, not hashed: it may be a list
         raise VeilleurError(f"{path} names the unknown kind {manifest.kind!r}: known are {', '.join(KINDS)}")
     topics = manifest.topics
     if not topics or not all(isinstance(topic, str) and topic for topic in topics) or len(set(topics)) != len(topics):

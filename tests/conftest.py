@@ -1,6 +1,7 @@
 """Real labels, and small real models made of them once a session."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -8,6 +9,11 @@ from hypothesis import settings
 from veilleur.labels.files import file_name, shipped_folder
 from veilleur.labels.rows import LabelledParagraph, read_rows
 from veilleur.labels.topics import read_topics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from veilleur.train.encoder import TokenVotes
 
 TOPICS = read_topics().ids
 settings.register_profile("veilleur", deadline=None)  # no test asserts a time
@@ -29,6 +35,30 @@ def tfidf_bundle(article_rows: list[LabelledParagraph], tmp_path_factory: pytest
     out = tmp_path_factory.mktemp("bundles") / "tfidf"
     train_tfidf(Job(article_rows, TOPICS, out, "veilleur train tfidf"), TfidfSettings(folds=2))
     return out
+
+
+@pytest.fixture(scope="session")
+def make_network() -> "Callable[..., TokenVotes]":
+    """A factory of small networks with 100 pieces and a window of 38 tokens, the same each time."""
+    import torch
+    from transformers import CamembertConfig, CamembertModel
+
+    from veilleur.train.encoder import TokenVotes
+
+    def make(topics: int, hidden: int = 48, heads: int = 6, evidence_weight: float = 0.0) -> TokenVotes:
+        torch.manual_seed(0)
+        config = CamembertConfig(
+            vocab_size=100,
+            hidden_size=hidden,
+            num_hidden_layers=2,
+            num_attention_heads=heads,
+            intermediate_size=64,
+            max_position_embeddings=40,
+        )
+        encoder = CamembertModel(config, add_pooling_layer=False)
+        return TokenVotes(encoder, topics, evidence_weight=evidence_weight).eval()
+
+    return make
 
 
 @pytest.fixture(scope="session")

@@ -236,7 +236,7 @@ def train_camembert(
         settings,
         base,
         work / "final",
-        lambda progress: report("final", progress),
+        partial(report, "final"),
     )
     if pieces:
         outcome = _out_of_fold(job, rows, logits, [held for _, held in pieces])

@@ -1,5 +1,6 @@
+from collections.abc import Callable
+
 import torch
-from transformers import CamembertConfig, CamembertModel
 
 from veilleur.train.encoder import TokenVotes, pool
 
@@ -15,17 +16,8 @@ def test_pooling_lies_between_mean_and_maximum_and_ignores_padding() -> None:
     torch.testing.assert_close(pool(votes, mask), pooled)
 
 
-def test_evidence_adds_a_loss_where_something_is_known() -> None:
-    config = CamembertConfig(
-        vocab_size=20,
-        hidden_size=12,
-        num_hidden_layers=1,
-        num_attention_heads=3,
-        intermediate_size=8,
-        max_position_embeddings=16,
-    )
-    torch.manual_seed(0)
-    network = TokenVotes(CamembertModel(config, add_pooling_layer=False), 2, evidence_weight=1.0).eval()
+def test_evidence_adds_a_loss_where_something_is_known(make_network: Callable[..., TokenVotes]) -> None:
+    network = make_network(2, evidence_weight=1.0)
     ids, mask, labels = torch.tensor([[5, 7, 8, 6]]), torch.ones(1, 4), torch.tensor([[1.0, 0.0]])
     nothing = torch.full((1, 4, 2), -1.0)
     some = nothing.clone()

@@ -1,30 +1,16 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
-import pytest
 import torch
-from transformers import CamembertConfig, CamembertModel
 
 from veilleur.train.encoder import TokenVotes
 from veilleur.train.export import export_onnx, quantise_onnx
 
 
-@pytest.fixture(scope="module")
-def network() -> TokenVotes:
-    torch.manual_seed(0)
-    config = CamembertConfig(
-        vocab_size=100,
-        hidden_size=48,
-        num_hidden_layers=2,
-        num_attention_heads=6,
-        intermediate_size=64,
-        max_position_embeddings=40,
-    )
-    return TokenVotes(CamembertModel(config, add_pooling_layer=False), 3).eval()
-
-
-def test_the_graph_equals_the_network_for_any_batch(network: TokenVotes, tmp_path: Path) -> None:
+def test_the_graph_equals_the_network_for_any_batch(make_network: Callable[..., TokenVotes], tmp_path: Path) -> None:
+    network = make_network(3)
     path = tmp_path / "model.onnx"
     export_onnx(network, path, 38)
     quantise_onnx(path, tmp_path / "small.onnx")

@@ -1,9 +1,10 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from transformers import AutoTokenizer, CamembertConfig, CamembertModel, pipeline
+from transformers import AutoTokenizer, pipeline
 
 from veilleur import load
 from veilleur.labels.rows import LabelledParagraph
@@ -13,18 +14,12 @@ from veilleur.train.standard_form import fits, standard_form
 
 
 @pytest.mark.parametrize(("hidden", "heads", "topics"), [(48, 6, 6), (48, 12, 3), (60, 5, 1)])
-def test_the_standard_model_gives_the_calibrated_probabilities(hidden: int, heads: int, topics: int) -> None:
-    torch.manual_seed(hidden)
-    config = CamembertConfig(
-        vocab_size=50,
-        hidden_size=hidden,
-        num_hidden_layers=2,
-        num_attention_heads=heads,
-        intermediate_size=32,
-        max_position_embeddings=40,
-    )
+def test_the_standard_model_gives_the_calibrated_probabilities(
+    make_network: Callable[..., TokenVotes], hidden: int, heads: int, topics: int
+) -> None:
+    network = make_network(topics, hidden, heads)
+    config = network.encoder.config
     assert fits(config, topics)
-    network = TokenVotes(CamembertModel(config, add_pooling_layer=False), topics).eval()
     network.votes.weight.data *= 30  # logits as far apart as a trained network's
     calibration = Calibration(tuple(np.linspace(0.5, 2, topics)), tuple(np.linspace(-1, 1, topics)))
     model = standard_form(network, calibration, tuple(f"t{n}" for n in range(topics)))
