@@ -93,6 +93,33 @@ class CamembertModel:
             np.maximum(result[owner], values, out=result[owner])
         return result
 
+    def contributions(
+        self, text: str, words: Sequence[tuple[int, int]]
+    ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
+        """Return what each word adds to the logits, of shape (words, topics), and what the marks around the text add.
+
+        The logit is the mean of the tokens' votes, weighted by the softmax of these votes, so each token's part of it
+        is known. Of a text of several windows, the one that gave the logit is explained, for each topic by itself.
+        """
+        starts = np.array([start for start, _ in words])
+        result, rest = np.zeros((len(words), self.topics)), np.zeros(self.topics)
+        best = np.full(self.topics, -np.inf)
+        encoding = self.tokenizer.encode(text)
+        for window in (encoding, *encoding.overflowing):
+            tokens = np.array([window.ids], dtype=np.int64)
+            (votes,) = self.session.run(["votes"], {"input_ids": tokens, "attention_mask": np.ones_like(tokens)})
+            weights = np.exp(votes[0] - votes[0].max(axis=0))
+            parts = votes[0] * weights / weights.sum(axis=0)
+            inside = ~np.array(window.special_tokens_mask, dtype=bool)
+            # A piece may begin with the space before its word, so its last character says which word it is of.
+            owners = np.searchsorted(starts, np.array(window.offsets)[inside, 1] - 1, side="right") - 1
+            by_word = np.zeros_like(result)
+            np.add.at(by_word, np.maximum(owners, 0), parts[inside])
+            ahead = parts.sum(axis=0) > best
+            best[ahead] = parts.sum(axis=0)[ahead]
+            result[:, ahead], rest[ahead] = by_word[:, ahead], parts[~inside].sum(axis=0)[ahead]
+        return result, rest
+
     def _run(self, ids: list[int]) -> npt.NDArray[np.float32]:
         tokens = np.array([ids], dtype=np.int64)
         (logits,) = self.session.run(["logits"], {"input_ids": tokens, "attention_mask": np.ones_like(tokens)})

@@ -46,6 +46,49 @@ class Tagging:
 
 
 @dataclass(frozen=True)
+class Word:
+    """A word of an explained text.
+
+    Attributes
+    ----------
+    text : str
+        As it stands between two spaces.
+    start, end : int
+        Where it stands in `Explanation.text`.
+    contributions : mapping of str to float
+        What it adds to the logit of each topic.
+    """
+
+    text: str
+    start: int
+    end: int
+    contributions: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Which words carried each topic of a text.
+
+    Attributes
+    ----------
+    text : str
+        The text as the model reads it, in the normal form of `veilleur.seeds.text.normalise`.
+    words : tuple of Word
+        In the order of the text.
+    rest : mapping of str to float
+        What no word adds: the model's bias. With the words' contributions it adds up to the uncalibrated logit.
+    """
+
+    text: str
+    words: tuple[Word, ...]
+    rest: Mapping[str, float]
+
+    def top(self, topic: str, count: int = 5) -> list[Word]:
+        """Return the words that speak most for a topic, the first foremost."""
+        return sorted(self.words, key=lambda word: -word.contributions[topic])[:count]
+
+
+@dataclass(frozen=True)
 class SegmentTagging:
     """A segment of a bulletin with its tagging; `kind` is that of `veilleur.seeds.reader.Segment`."""
 

@@ -1,5 +1,6 @@
 """The inference function: texts in, topics with calibrated probabilities out."""
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -9,7 +10,7 @@ import numpy.typing as npt
 
 from veilleur.errors import VeilleurError
 from veilleur.model.bundle import DEFAULT, KINDS, Manifest, bundle_folder, read_manifest, verify
-from veilleur.model.result import BulletinTagging, SegmentTagging, Tagging
+from veilleur.model.result import BulletinTagging, Explanation, SegmentTagging, Tagging, Word
 from veilleur.seeds.reader import Bulletin, read_bulletin
 from veilleur.seeds.text import normalise
 
@@ -26,6 +27,20 @@ class Model(Protocol):
 
     def logits(self, texts: Sequence[str]) -> npt.NDArray[np.floating]:
         """Return uncalibrated logits of shape (texts, topics)."""
+        ...
+
+    def contributions(
+        self, text: str, words: Sequence[tuple[int, int]]
+    ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
+        """Return what each word adds to the logits, of shape (words, topics), and what none of them adds, (topics,).
+
+        Parameters
+        ----------
+        text : str
+            In normal form.
+        words : sequence of (start, end)
+            The stretches of the text that stand between spaces.
+        """
         ...
 
 
@@ -150,6 +165,35 @@ class Tagger:
         found = {topic for item in segments if item.kind != "link" for topic in item.tagging.topics}
         topics = tuple(topic for topic in self.topics if topic in found)
         return BulletinTagging(bulletin.slug, bulletin.title, bulletin.date, segments, topics)
+
+    def explain(self, text: str) -> Explanation:
+        """Say which words carried each topic.
+
+        For the baseline the contributions are exact: the share of each n-gram in the logit, divided among the words
+        it stands in. For the fine-tune they are the votes of a word's tokens, weighted as the pooling weighs them
+        (see `veilleur.train.encoder.pool`); a token's vote has read the words around it.
+
+        Raises
+        ------
+        VeilleurError
+            If `text` is not a string.
+
+        Examples
+        --------
+        >>> explanation = load("tfidf").explain("Saisie de cocaïne à Dakar")
+        >>> explanation.top("drugs", 1)[0].text
+        'cocaïne'
+        """
+        clean = normalise(_checked(text))
+        spans = [found.span() for found in re.finditer(r"\S+", clean)]
+        if not spans:
+            return Explanation(clean, (), dict.fromkeys(self.topics, 0.0))
+        contributions, rest = self.model.contributions(clean, spans)
+        words = (
+            Word(clean[start:end], start, end, dict(zip(self.topics, values, strict=True)))
+            for (start, end), values in zip(spans, contributions.tolist(), strict=True)
+        )
+        return Explanation(clean, tuple(words), dict(zip(self.topics, rest.tolist(), strict=True)))
 
     def predict_proba(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return calibrated probabilities of shape (texts, topics), as scikit-learn's classifiers do."""
