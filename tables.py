@@ -63,27 +63,23 @@ def _row(record: Mapping[str, Any]) -> Table:
 
 def scores_table(scores: "Scores") -> Table:
     """Lay out the scores of one model."""
+    from veilleur.evaluate.metrics import OVERALL_FIGURES
+
     table = Table(title=f"{scores.n} texts; 95 % bootstrap intervals", title_justify="left")
     for column in ("topic", "precision", "recall", "F1", "interval", "support"):
         table.add_column(column, justify="left" if column == "topic" else "right")
-    for topic, one in scores.topics.items():
+    for topic, found in scores.topics.items():
         table.add_row(
             topics_text([topic]),
-            figure(one.precision),
-            figure(one.recall),
-            figure(one.f1),
+            figure(found.precision),
+            figure(found.recall),
+            figure(found.f1),
             interval(scores, f"{topic}.f1"),
-            str(one.support),
+            str(found.support),
         )
     table.add_section()
-    for name, value in (
-        ("macro_f1", scores.macro_f1),
-        ("micro_f1", scores.micro_f1),
-        ("exact_match", scores.exact_match),
-        ("hamming_loss", scores.hamming_loss),
-        ("mean_average_precision", scores.mean_average_precision),
-    ):
-        table.add_row(name.replace("_", " "), "", "", figure(value), interval(scores, name), "")
+    for name, one in OVERALL_FIGURES.items():
+        table.add_row(one.title, "", "", figure(getattr(scores, name)), interval(scores, name), "")
     return table
 
 

@@ -1,30 +1,88 @@
-"""How good taggings are, with the interval that each figure deserves."""
+"""How good taggings are, with the interval that each figure deserves.
+
+A figure that is undefined (the recall of a topic that no text has) is None, never 0 or 1, and averages leave it out.
+"""
 
 import warnings
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from sklearn import metrics as sk
 
+from veilleur.errors import VeilleurError
+from veilleur.evaluate.bootstrap import RESAMPLES, Interval, draw_samples, percentiles
+
 Labels = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.floating]
-Interval = tuple[float, float]
 
-RESAMPLES = 1000
-LEVEL = 0.95
+BINS = 10  # of the calibration error, of equal width
+
+
+class Figure(NamedTuple):
+    """How a figure is called, what it says, and whether a low one is good."""
+
+    title: str
+    meaning: str
+    low_is_good: bool = False
+
+
+_AVERAGES = {
+    "macro": "the mean of the topics, each counting alike",
+    "micro": "over all labels at once, so frequent topics count for more",
+    "weighted": "the mean of the topics, each counting by its true labels",
+    "sample": "the mean of the texts, those without any label given or true left out",
+}
+_RATES = {
+    "precision": Figure("precision", "which share of the labels given is right"),
+    "recall": Figure("recall", "which share of the true labels is found"),
+    "f1": Figure("F1", "the harmonic mean of precision and recall"),
+}
+TOPIC_FIGURES: dict[str, Figure] = {
+    **_RATES,
+    "average_precision": Figure("average precision", "the area under the precision-recall curve; needs no threshold"),
+    "roc_auc": Figure("ROC-AUC", "how often a text with the topic scores above one without it"),
+    "brier_score": Figure("Brier score", "the mean squared distance of probability and truth", low_is_good=True),
+    "expected_calibration_error": Figure(
+        "calibration error", "how far probabilities are from the frequencies they announce", low_is_good=True
+    ),
+}
+OVERALL_FIGURES: dict[str, Figure] = {
+    **{
+        f"{average}_{rate}": Figure(f"{average} {one.title}", f"{one.meaning}: {how}")
+        for average, how in _AVERAGES.items()
+        for rate, one in _RATES.items()
+    },
+    "exact_match": Figure("exact match", "which share of the texts has all its topics right"),
+    "hamming_loss": Figure("Hamming loss", "which share of all yes-or-no decisions is wrong", low_is_good=True),
+    "mean_average_precision": Figure("mean average precision", "the mean of the topics' average precision"),
+    "roc_auc": Figure("ROC-AUC", "the mean of the topics' ROC-AUC"),
+    "coverage_error": Figure(
+        "coverage error", "how far down a text's ranked topics one reads to meet all true ones", low_is_good=True
+    ),
+    "ranking_average_precision": Figure(
+        "label-ranking average precision", "of the topics ranked above a true one, which share is true"
+    ),
+    "brier_score": Figure("Brier score", "the mean of the topics' Brier score", low_is_good=True),
+    "expected_calibration_error": Figure(
+        "calibration error", "the mean of the topics' expected calibration error", low_is_good=True
+    ),
+}
 
 
 @dataclass(frozen=True)
 class TopicScores:
-    """Scores of one topic; what is undefined (no positives, or none given) is None."""
+    """Scores of one topic, as `TOPIC_FIGURES` tells them; `support` counts its true labels."""
 
     precision: float | None
     recall: float | None
     f1: float | None
     average_precision: float | None
+    roc_auc: float | None
+    brier_score: float | None
+    expected_calibration_error: float | None
     support: int
 
 
@@ -36,26 +94,65 @@ class Scores:
     ----------
     n : int
         Texts scored.
-    macro_f1 : float or None
-        Mean of the topics' F1, over the topics where it is defined.
-    micro_f1, exact_match, hamming_loss, mean_average_precision : float or None
+    macro_precision, …, expected_calibration_error : float or None
+        As `OVERALL_FIGURES` tells them.
     topics : dict of str to TopicScores
     intervals : dict of str to (low, high)
-        95 % bootstrap intervals of the overall figures and, as ``drugs.f1``, of each topic's F1.
+        95 % bootstrap intervals of the overall figures and, as ``drugs.f1``, of each topic's. The calibration error
+        has none: resampling overstates it, so that its intervals would miss it.
     """
 
     n: int
+    macro_precision: float | None
+    macro_recall: float | None
     macro_f1: float | None
+    micro_precision: float | None
+    micro_recall: float | None
     micro_f1: float | None
+    weighted_precision: float | None
+    weighted_recall: float | None
+    weighted_f1: float | None
+    sample_precision: float | None
+    sample_recall: float | None
+    sample_f1: float | None
     exact_match: float | None
     hamming_loss: float | None
     mean_average_precision: float | None
+    roc_auc: float | None
+    coverage_error: float | None
+    ranking_average_precision: float | None
+    brier_score: float | None
+    expected_calibration_error: float | None
     topics: dict[str, TopicScores]
-    intervals: dict[str, Interval]
+    intervals: Mapping[str, Interval] = field(default_factory=dict)
+
+    @property
+    def flat(self) -> dict[str, float | None]:
+        """All figures by name, those of a topic as ``drugs.f1``."""
+        found: dict[str, float | None] = {name: getattr(self, name) for name in OVERALL_FIGURES}
+        for topic, scores in self.topics.items():
+            found |= {f"{topic}.{name}": getattr(scores, name) for name in TOPIC_FIGURES}
+        return found
+
+    def figure(self, name: str) -> float | None:
+        """Return one figure by its name in `flat`.
+
+        Raises
+        ------
+        VeilleurError
+            If there is no such figure.
+        """
+        flat = self.flat
+        if name not in flat:
+            raise VeilleurError(
+                f"there is no figure {name!r}: name one of {', '.join(OVERALL_FIGURES)}, or a topic's, "
+                f"such as {next(iter(self.topics))}.recall"
+            )
+        return flat[name]
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as JSON types; undefined ones are None."""
-        content = {name: value for name, value in vars(self).items() if name not in ("topics", "intervals")}
+        content = {one.name: getattr(self, one.name) for one in fields(self)}
         content["topics"] = {topic: dict(vars(scores)) for topic, scores in self.topics.items()}
         content["intervals"] = {name: list(interval) for name, interval in self.intervals.items()}
         return content
@@ -77,12 +174,12 @@ def score(
     ----------
     labels, predicted : array of shape (texts, topics), 0 or 1
     probabilities : array of shape (texts, topics)
-        For average precision, which needs no threshold.
+        For the figures that need no threshold.
     topics : sequence of str
     groups : sequence of str
         The bulletin of each text: the bootstrap draws bulletins, since texts of one are alike.
     resamples : int
-        Bootstrap samples; 0 for no intervals.
+        Bootstrap samples; 0 for no intervals. A single bulletin has none either.
     seed : int
 
     Examples
@@ -92,118 +189,70 @@ def score(
     >>> scores.macro_f1, scores.exact_match
     (1.0, 1.0)
     """
+    samples = draw_samples(labels, predicted, probabilities, topics, groups, resamples, seed)
+    return replace(figures(labels, predicted, probabilities, topics), intervals=percentiles(samples))
+
+
+def figures(labels: Labels, predicted: Labels, probabilities: Floats, topics: Sequence[str]) -> Scores:
+    """Compute all figures, without intervals, by scikit-learn; the parameters are those of `score`."""
+    # A column without labels changes no figure, and keeps scikit-learn from reading a single topic as two classes.
+    truth, given = (np.column_stack([array, np.zeros(len(array), dtype=np.int64)]) for array in (labels, predicted))
+    ranked = labels.any(axis=1)  # scikit-learn takes texts without topics for perfectly ranked; they have no ranking
+    lowest = np.full(len(labels), -1.0)
+    rates: dict[str, Any] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # scikit-learn warns of undefined figures, which are given as None here
-        # By column, since scikit-learn reads a single one as two classes.
-        precision, recall, f1 = np.transpose(
-            [
-                sk.precision_recall_fscore_support(truth, given, average="binary", zero_division=np.nan)[:3]
-                for truth, given in zip(labels.T, predicted.T, strict=True)
-            ]
-        )
-        averages = [
-            sk.average_precision_score(labels[:, column], probabilities[:, column])
-            if labels[:, column].any()
-            else np.nan
-            for column in range(len(topics))
-        ]
-        micro = sk.f1_score(labels.ravel(), predicted.ravel(), zero_division=np.nan)
-    return Scores(
-        n=len(labels),
-        macro_f1=_mean(f1),
-        micro_f1=_defined(micro),
-        exact_match=_defined(np.all(labels == predicted, axis=1).mean()),
-        hamming_loss=_defined(np.mean(labels != predicted)),
-        mean_average_precision=_mean(averages),
-        topics={
+        by_topic = sk.precision_recall_fscore_support(truth, given, average=None, zero_division=np.nan)
+        for average in _AVERAGES:
+            mean = sk.precision_recall_fscore_support(
+                truth, given, average="samples" if average == "sample" else average, zero_division=np.nan
+            )
+            for rate, value, values in zip(_RATES, mean[:3], by_topic[:3], strict=True):
+                # Where no topic has both a value and a true label, scikit-learn falls back on equal weights.
+                weighed = average != "weighted" or by_topic[3][~np.isnan(values)].any()
+                rates[f"{average}_{rate}"] = _defined(value) if weighed else None
+        found = {
             topic: TopicScores(
-                _defined(precision[column]),
-                _defined(recall[column]),
-                _defined(f1[column]),
-                _defined(averages[column]),
-                int(labels[:, column].sum()),
+                *(_defined(values[column]) for values in by_topic[:3]),
+                *_threshold_free(labels[:, column], probabilities[:, column]),
+                support=int(labels[:, column].sum()),
             )
             for column, topic in enumerate(topics)
-        },
-        intervals=_intervals(labels, predicted, probabilities, topics, groups, resamples, seed),
+        }
+    return Scores(
+        n=len(labels),
+        **rates,
+        exact_match=_defined(np.all(labels == predicted, axis=1).mean()),
+        hamming_loss=_defined(np.mean(labels != predicted)),
+        mean_average_precision=_mean(one.average_precision for one in found.values()),
+        roc_auc=_mean(one.roc_auc for one in found.values()),
+        coverage_error=_defined(
+            sk.coverage_error(truth[ranked], np.column_stack([probabilities, lowest])[ranked])
+            if ranked.any()
+            else np.nan
+        ),
+        ranking_average_precision=_defined(
+            sk.label_ranking_average_precision_score(labels[ranked], probabilities[ranked]) if ranked.any() else np.nan
+        ),
+        brier_score=_mean(one.brier_score for one in found.values()),
+        expected_calibration_error=_mean(one.expected_calibration_error for one in found.values()),
+        topics=found,
     )
 
 
-def _intervals(
-    labels: Labels,
-    predicted: Labels,
-    probabilities: Floats,
-    topics: Sequence[str],
-    groups: Sequence[str],
-    resamples: int,
-    seed: int,
-) -> dict[str, Interval]:
-    """Percentile intervals of a bootstrap that draws whole groups (B. Efron and R. Tibshirani, 1993).
-
-    A sample is a weight for each text: how often its group was drawn. Every figure is then a weighted count, so all
-    samples are scored at once.
-    """
-    if not resamples:
-        return {}
-    weights = group_weights(groups, resamples, seed)
-    f1 = _weighted_f1(labels, predicted, weights)
-    right = (labels == predicted).astype(np.float64)
-    total = weights.sum(axis=1)
-    samples: dict[str, Floats] = {
-        "macro_f1": _quiet(np.nanmean, f1, axis=1),
-        "micro_f1": _weighted_f1(labels.reshape(-1, 1), predicted.reshape(-1, 1), np.repeat(weights, len(topics), 1))[
-            :, 0
-        ],
-        "exact_match": weights @ right.all(axis=1) / total,
-        "hamming_loss": 1 - weights @ right.mean(axis=1) / total,
-        "mean_average_precision": _quiet(
-            np.nanmean,
-            np.column_stack(
-                [
-                    _weighted_average_precision(labels[:, column], probabilities[:, column], weights)
-                    for column in range(len(topics))
-                ]
-            ),
-            axis=1,
-        ),
-    }
-    samples |= {f"{topic}.f1": f1[:, column] for column, topic in enumerate(topics)}
-    return {name: _percentiles(values) for name, values in samples.items() if not np.isnan(values).all()}
-
-
-def group_weights(groups: Sequence[str], resamples: int, seed: int) -> npt.NDArray[np.float64]:
-    """Return how often each text is drawn in each bootstrap sample, shape (resamples, texts)."""
-    names, owner = np.unique(np.asarray(groups), return_inverse=True)
-    draws = np.random.default_rng(seed).multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)
-    return draws[:, owner].astype(np.float64)
-
-
-def _weighted_f1(labels: Labels, predicted: Labels, weights: Floats) -> Floats:
-    """F1 of each sample and topic, shape (resamples, topics); NaN where a sample has neither label nor prediction."""
-    hits = weights @ (labels & predicted)
-    marked = weights @ (labels + predicted)
-    f1: Floats = np.divide(2 * hits, marked, out=np.full_like(hits, np.nan), where=marked > 0)
-    return f1
-
-
-def _weighted_average_precision(labels: Labels, scores: Floats, weights: Floats) -> Floats:
-    """Average precision of each sample, as scikit-learn defines it, shape (resamples,)."""
-    order = np.argsort(-scores, kind="stable")
-    ranked = scores[order]
-    last = np.append(ranked[1:] != ranked[:-1], True)  # equal scores enter together
-    drawn = weights[:, order]
-    hits = np.cumsum(drawn * labels[order], axis=1)[:, last]
-    seen = np.cumsum(drawn, axis=1)[:, last]
-    precision = np.divide(hits, seen, out=np.zeros_like(hits), where=seen > 0)
-    positives = hits[:, -1]
-    gains = np.diff(hits, axis=1, prepend=0.0)
-    total = (gains * precision).sum(axis=1)
-    average: Floats = np.divide(total, positives, out=np.full_like(total, np.nan), where=positives > 0)
-    return average
+def _threshold_free(truth: Labels, scores: Floats) -> list[float | None]:
+    """Return average precision, ROC-AUC, Brier score and calibration error of one topic."""
+    positives = truth.sum()
+    return [
+        _defined(sk.average_precision_score(truth, scores)) if positives else None,
+        _defined(sk.roc_auc_score(truth, scores)) if 0 < positives < len(truth) else None,
+        _defined(sk.brier_score_loss(truth, scores, pos_label=1)),
+        _defined(expected_calibration_error(truth[:, None], scores[:, None])[0]),
+    ]
 
 
 def expected_calibration_error(
-    labels: Labels, probabilities: Floats, weights: Floats | None = None, bins: int = 10
+    labels: Labels, probabilities: Floats, weights: Floats | None = None, bins: int = BINS
 ) -> list[float]:
     """Return the expected calibration error of each topic, over bins of equal width.
 
@@ -227,20 +276,9 @@ def expected_calibration_error(
     return errors
 
 
-def _percentiles(values: Floats) -> Interval:
-    low, high = np.nanquantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
-
-
 def _mean(values: Any) -> float | None:
-    return _defined(_quiet(np.nanmean, values))
-
-
-def _quiet(function: Callable[..., Any], *args: Any, **options: Any) -> Any:
-    """Call without the warning that numpy gives for an empty mean."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)
-        return function(*args, **options)
+    defined = [value for value in values if value is not None]
+    return float(np.mean(defined)) if defined else None
 
 
 def _defined(value: Any) -> float | None:

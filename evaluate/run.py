@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from veilleur.evaluate.metrics import RESAMPLES, Scores, score
+from veilleur.evaluate.bootstrap import RESAMPLES
+from veilleur.evaluate.metrics import Scores, score
 from veilleur.labels.rows import LabelledParagraph, label_matrix, read_rows
 from veilleur.labels.topics import Topic, TopicSet, read_topics
 from veilleur.model.tagger import Tagger
