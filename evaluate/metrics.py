@@ -213,8 +213,8 @@ def figures(labels: Labels, predicted: Labels, probabilities: Floats, topics: Se
                 rates[f"{average}_{rate}"] = _defined(value) if weighed else None
         found = {
             topic: TopicScores(
-                *(_defined(values[column]) for values in by_topic[:3]),
-                *_threshold_free(labels[:, column], probabilities[:, column]),
+                **{rate: _defined(values[column]) for rate, values in zip(_RATES, by_topic[:3], strict=True)},
+                **_without_threshold(labels[:, column], probabilities[:, column]),
                 support=int(labels[:, column].sum()),
             )
             for column, topic in enumerate(topics)
@@ -240,15 +240,15 @@ def figures(labels: Labels, predicted: Labels, probabilities: Floats, topics: Se
     )
 
 
-def _threshold_free(truth: Labels, scores: Floats) -> list[float | None]:
-    """Return average precision, ROC-AUC, Brier score and calibration error of one topic."""
+def _without_threshold(truth: Labels, scores: Floats) -> dict[str, Any]:
+    """Return the figures of one topic that its probabilities alone decide."""
     positives = truth.sum()
-    return [
-        _defined(sk.average_precision_score(truth, scores)) if positives else None,
-        _defined(sk.roc_auc_score(truth, scores)) if 0 < positives < len(truth) else None,
-        _defined(sk.brier_score_loss(truth, scores, pos_label=1)),
-        _defined(expected_calibration_error(truth[:, None], scores[:, None])[0]),
-    ]
+    return {
+        "average_precision": _defined(sk.average_precision_score(truth, scores)) if positives else None,
+        "roc_auc": _defined(sk.roc_auc_score(truth, scores)) if 0 < positives < len(truth) else None,
+        "brier_score": _defined(sk.brier_score_loss(truth, scores, pos_label=1)),
+        "expected_calibration_error": _defined(expected_calibration_error(truth[:, None], scores[:, None])[0]),
+    }
 
 
 def expected_calibration_error(

@@ -1,29 +1,97 @@
-"""Scoring a tagger on label files."""
+"""Scoring taggers on label files."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
-from veilleur.evaluate.bootstrap import RESAMPLES
-from veilleur.evaluate.metrics import Scores, score
+from veilleur.errors import VeilleurError
+from veilleur.evaluate.bootstrap import RESAMPLES, Floats, Labels, draw_samples, percentiles
+from veilleur.evaluate.metrics import Scores, figures
 from veilleur.labels.rows import LabelledParagraph, label_matrix, read_rows
 from veilleur.labels.topics import Topic, TopicSet, read_topics
-from veilleur.model.tagger import Tagger
+from veilleur.model.tagger import CHUNK, Tagger
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What a model says of labelled texts.
+
+    Attributes
+    ----------
+    name : str
+        Of the model.
+    topics : tuple of str
+    thresholds : tuple of float
+        From which probability the model gives each topic.
+    probabilities : array of shape (texts, topics)
+    predicted : array of shape (texts, topics), 0 or 1
+    """
+
+    name: str
+    topics: tuple[str, ...]
+    thresholds: tuple[float, ...]
+    probabilities: npt.NDArray[np.float64]
+    predicted: Labels
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A model's answers, their scores, and the bootstrap samples that the scores' intervals come from."""
+
+    answers: Answers
+    scores: Scores
+    samples: Mapping[str, Floats]
 
 
 def evaluate(tagger: Tagger, rows: Sequence[LabelledParagraph], *, resamples: int = RESAMPLES, seed: int = 0) -> Scores:
     """Score a tagger, at its own thresholds, on labelled paragraphs."""
-    probabilities = tagger.predict_proba([row.text for row in rows])
-    labels = label_matrix(rows, tagger.topics)
-    return score(
-        labels,
-        (probabilities >= np.array(tagger.manifest.thresholds)).astype(np.int64),
-        probabilities,
-        tagger.topics,
-        [row.bulletin for row in rows],
-        resamples=resamples,
-        seed=seed,
+    return judge(ask("", tagger, rows), rows, resamples=resamples, seed=seed).scores
+
+
+def ask(name: str, tagger: Tagger, rows: Sequence[LabelledParagraph]) -> Answers:
+    """Let a tagger answer, some texts at a time."""
+    texts = [row.text for row in rows]
+    starts = range(0, len(texts), CHUNK)
+    probabilities = np.concatenate([tagger.predict_proba(texts[start : start + CHUNK]) for start in starts])
+    thresholds = tagger.manifest.thresholds
+    predicted = (probabilities >= np.array(thresholds)).astype(np.int64)
+    return Answers(name, tagger.topics, thresholds, probabilities, predicted)
+
+
+def judge(
+    answers: Answers, rows: Sequence[LabelledParagraph], *, resamples: int = RESAMPLES, seed: int = 0
+) -> Evaluation:
+    """Score a model's answers to labelled paragraphs."""
+    labels = label_matrix(rows, answers.topics)
+    groups = [row.bulletin for row in rows]
+    given = (labels, answers.predicted, answers.probabilities, answers.topics)
+    samples = draw_samples(*given, groups, resamples, seed)
+    return Evaluation(answers, replace(figures(*given), intervals=percentiles(samples)), samples)
+
+
+def in_order(answers: Answers, topics: Sequence[str]) -> Answers:
+    """Return a model's answers with its topics in another order.
+
+    Raises
+    ------
+    VeilleurError
+        If they are other topics.
+    """
+    if set(answers.topics) != set(topics):
+        raise VeilleurError(
+            f"{answers.name} gives the topics {', '.join(answers.topics)}, the first model {', '.join(topics)}: "
+            "only models of the same topics can be compared"
+        )
+    order = [answers.topics.index(topic) for topic in topics]
+    return replace(
+        answers,
+        topics=tuple(topics),
+        thresholds=tuple(answers.thresholds[place] for place in order),
+        probabilities=answers.probabilities[:, order],
+        predicted=answers.predicted[:, order],
     )
 
 

@@ -17,7 +17,7 @@ def test_a_sample_has_the_figures_of_the_texts_that_it_draws(seed: int, n: int, 
     labels = (rng.random((n, 3)) < density).astype(np.int64)
     scores = rng.random((n, 3)).round(1)
     predicted = (scores >= 0.6).astype(np.int64)
-    groups = np.array([f"g{number:02}" for number in range(n)])
+    groups = [f"g{number:02}" for number in range(n)]
     groups[1::3] = groups[::3][: len(groups[1::3])]
     samples = draw_samples(labels, predicted, scores, TOPICS, groups, 4, seed)
     names, owner = np.unique(groups, return_inverse=True)
