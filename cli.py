@@ -17,6 +17,7 @@ from veilleur.errors import VeilleurError
 
 if TYPE_CHECKING:
     from veilleur.batch.inputs import Unit
+    from veilleur.evaluate.study import Study
     from veilleur.train.camembert import EpochReport
     from veilleur.train.run import Job
 
@@ -38,7 +39,10 @@ class Group(click.Group):
         except ModuleNotFoundError as error:
             if (error.name or "veilleur").startswith("veilleur"):
                 raise
-            raise click.ClickException(f"this needs the package {error.name}: pip install 'veilleur[train]'") from error
+            extra = {"jinja2": "report", "matplotlib": "report", "mlflow": "tracking"}.get(error.name or "", "train")
+            raise click.ClickException(
+                f"this needs the package {error.name}: pip install 'veilleur[{extra}]'"
+            ) from error
         except BrokenPipeError:  # the reader of our output has seen enough
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             sys.exit(0)
@@ -52,6 +56,7 @@ def main() -> None:
     \b
     veilleur tag bulletin.txt                       topics of each paragraph
     veilleur evaluate camembert --labels dev.jsonl  how good a bundle is
+    veilleur compare new old --labels dev.jsonl     which of two is better
     veilleur train tfidf -o my-bundle               a model of your own labels
     """
 
@@ -120,39 +125,159 @@ def tag(
         raise click.ClickException(f"{faults} inputs could not be read; all others were tagged")
 
 
+def _study_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap."),
+        click.option("--resamples", default=1000, show_default=True, type=click.IntRange(0), help="Bootstrap samples."),
+        click.option("--json", "as_json", is_flag=True, help="Print one JSON object."),
+        click.option("--mlflow", metavar="URI", help="Also log figures and report there. Needs the extra `tracking`."),
+        click.option(
+            "--no-worse-than", metavar="BUNDLE", help="Exit with 1 if a test shows the first bundle to be worse."
+        ),
+        click.option(
+            "--require",
+            "requirements",
+            multiple=True,
+            metavar="CONDITION",
+            help='Exit with 1 unless the first bundle meets it, as "macro_f1>=0.85" or "drugs.recall>=0.9".',
+        ),
+        click.option("--cv", is_flag=True, help="Name recipes (tfidf, camembert) and cross-validate them by bulletin."),
+        click.option("--report", type=FOLDER, help="Write report.html, report.md and report.json into this folder."),
+        click.option(
+            "--labels",
+            type=FILE,
+            multiple=True,
+            required=True,
+            help='Rows {"text": …, "topics": […]}; may be given again.',
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 @main.command()
 @click.argument("bundle")
-@click.option(
-    "--labels",
-    type=FILE,
-    multiple=True,
-    required=True,
-    help='Rows {"text": …, "topics": […]}; may be given again.',
-)
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-@click.option("--resamples", default=1000, show_default=True, type=click.IntRange(0), help="Bootstrap samples.")
-@click.option("--seed", default=0, show_default=True, type=click.IntRange(0), help="Seed of the bootstrap.")
-def evaluate(bundle: str, labels: tuple[Path, ...], as_json: bool, resamples: int, seed: int) -> None:
+@_study_options
+def evaluate(bundle: str, as_json: bool, **options: Any) -> None:
     r"""Score a bundle on labelled texts: precision, recall and F1 by topic, and overall figures, with intervals.
 
-    Rows may name their bulletin (as "bulletin" or "document"): the bootstrap then draws whole bulletins.
+    Rows may name their bulletin (as "bulletin" or "document"): the bootstrap then draws whole bulletins. --report and
+    --cv need extras: pip install 'veilleur[report,train]'.
 
     \b
     veilleur evaluate tfidf --labels dev.jsonl
-    veilleur evaluate ./my-bundle --labels a.jsonl --labels b.jsonl --json
+    veilleur evaluate ./my-bundle --labels a.jsonl --labels b.jsonl --report report
+    veilleur evaluate ./my-bundle --labels dev.jsonl --require "macro_f1>=0.85" --no-worse-than camembert
+    veilleur evaluate tfidf --cv --labels mine.jsonl
     """
-    from veilleur.evaluate.run import evaluate as score_tagger
-    from veilleur.evaluate.run import read_labels
-    from veilleur.model.tagger import load
-
-    tagger = load(bundle)
-    scores = score_tagger(tagger, read_labels(labels, tagger.topics), resamples=resamples, seed=seed)
+    found = _studied((bundle,), **options)
     if as_json:
-        click.echo(json.dumps(scores.to_dict(), ensure_ascii=False))
-        return
-    from veilleur.tables import scores_table
+        click.echo(json.dumps(found.evaluations[0].scores.to_dict(), ensure_ascii=False))
+    else:
+        from veilleur.tables import scores_table
 
-    _print(scores_table(scores))
+        _print(scores_table(found.evaluations[0].scores))
+    _concluded(found)
+
+
+@main.command()
+@click.argument("bundles", nargs=-1, required=True)
+@_study_options
+def compare(bundles: tuple[str, ...], as_json: bool, **options: Any) -> None:
+    r"""Compare bundles on the same labelled texts, and say which can be told apart.
+
+    Gates (--require, --no-worse-than) hold the first bundle named.
+
+    \b
+    veilleur compare camembert tfidf --labels dev.jsonl
+    veilleur compare ./new ./old --labels dev.jsonl --report report
+    """
+    if len(bundles) < 2:
+        raise click.UsageError("name two bundles or more")
+    found = _studied(bundles, **options)
+    if as_json:
+        click.echo(json.dumps([one.to_dict() for one in found.comparisons], ensure_ascii=False))
+    else:
+        from veilleur.tables import comparison_table
+
+        _print(comparison_table(found.evaluations))
+    _concluded(found)
+
+
+def _studied(
+    bundles: tuple[str, ...],
+    labels: tuple[Path, ...],
+    report: Path | None,
+    cv: bool,
+    requirements: tuple[str, ...],
+    no_worse_than: str | None,
+    mlflow: str | None,
+    resamples: int,
+    seed: int,
+) -> "Study":
+    """Evaluate bundles and write what was asked for."""
+    from veilleur.evaluate.gates import requirement
+    from veilleur.evaluate.study import detailed, study
+
+    if mlflow and report is None:
+        raise click.UsageError("--mlflow logs the report: name its folder by --report")
+    if cv and no_worse_than:
+        raise click.UsageError("--cv scores recipes, --no-worse-than a bundle: leave out one of them")
+    if report is not None:
+        from veilleur.evaluate.report import check_writable
+
+        check_writable(report)
+    if mlflow:
+        import mlflow as _  # noqa: F401  (before the work, so that its absence is told at once)
+    with _steps() as step:
+        found = study(
+            bundles,
+            labels,
+            resamples=resamples,
+            seed=seed,
+            cross_validated=cv,
+            requirements=[requirement(text) for text in requirements],
+            no_worse_than=no_worse_than,
+            step=step,
+        )
+        if report is not None:
+            from veilleur.evaluate.report import write_report
+
+            found = detailed(found, step)
+            step("drawing and writing the report")
+            write_report(found, report)
+            if mlflow:
+                from veilleur.evaluate.tracking import log_to_mlflow
+
+                step(f"logging to {mlflow}")
+                log_to_mlflow(found, report, mlflow)
+    if report is not None:
+        click.echo(f"report written to {report / 'report.html'}", err=True)
+    return found
+
+
+def _concluded(found: "Study") -> None:
+    """Say what to heed, and exit with 1 if a gate fell."""
+    for notice in found.notices:
+        click.echo(f"veilleur: {notice}", err=True)
+    for one in found.comparisons:
+        click.echo(one.sentence, err=True)
+    fallen = [f"{gate.condition} ({gate.sentence})" for gate in found.gates if not gate.held]
+    if fallen:
+        raise click.ClickException(f"gate fell: {'; '.join(fallen)}")
+
+
+@contextmanager
+def _steps() -> Iterator[Callable[[str], None]]:
+    """Show on a terminal what is being done."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda message: None
+        return
+    with console.status("reading labels") as status:
+        yield lambda message: status.update(message)
 
 
 @main.command()

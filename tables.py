@@ -11,6 +11,7 @@ from veilleur.labels.topics import read_topics
 
 if TYPE_CHECKING:  # showing taggings needs none of them, nor the scikit-learn that they bring
     from veilleur.evaluate.metrics import Scores
+    from veilleur.evaluate.run import Evaluation
     from veilleur.labels.agreement import Agreement
     from veilleur.labels.stats import Stats
     from veilleur.model.bundle import Manifest
@@ -80,6 +81,25 @@ def scores_table(scores: "Scores") -> Table:
     table.add_section()
     for name, one in OVERALL_FIGURES.items():
         table.add_row(one.title, "", "", figure(getattr(scores, name)), interval(scores, name), "")
+    return table
+
+
+def comparison_table(evaluations: Sequence["Evaluation"]) -> Table:
+    """Lay out the scores of some models side by side."""
+    from veilleur.evaluate.metrics import OVERALL_FIGURES
+
+    table = Table(
+        title=f"{evaluations[0].scores.n} texts; F1 of topics, overall figures, 95 % bootstrap intervals",
+        title_justify="left",
+    )
+    table.add_column("figure")
+    for one in evaluations:
+        table.add_column(one.answers.name, justify="right")
+    titles = {f"{topic}.f1": topic for topic in evaluations[0].scores.topics}
+    titles |= {name: one.title for name, one in OVERALL_FIGURES.items()}
+    for name, title in titles.items():
+        cells = (f"{figure(one.scores.figure(name))}  {interval(one.scores, name)}".rstrip() for one in evaluations)
+        table.add_row(escape(title), *cells)
     return table
 
 

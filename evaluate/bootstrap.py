@@ -87,6 +87,18 @@ def draw_weights(groups: int, resamples: int, seed: int, width: int | None = Non
         yield draws.astype(np.float64)
 
 
+def resampled_sums(values: Floats, groups: Sequence[str], resamples: int, seed: int) -> Floats:
+    """Return the sums over the texts that each bootstrap sample draws: (texts, columns) to (resamples, columns).
+
+    There are no samples of a single bulletin.
+    """
+    names, owner = np.unique(np.asarray(groups), return_inverse=True)
+    if not resamples or len(names) < 2:
+        return np.empty((0, values.shape[1]))
+    sums = group_sums(values, owner, len(names))
+    return np.concatenate([weights @ sums for weights in draw_weights(len(names), resamples, seed)])
+
+
 def group_sums(values: Floats, owner: npt.NDArray[np.intp], groups: int) -> Floats:
     """Sum the rows of each group: (texts, columns) to (groups, columns)."""
     return np.column_stack([np.bincount(owner, column, minlength=groups) for column in values.T])
@@ -140,7 +152,7 @@ def percentiles(samples: Mapping[str, Floats]) -> dict[str, Interval]:
 
 
 def interval(values: Floats) -> Interval:
-    """Return the central 95 % of the samples, undefined ones left out."""
+    """Return the central 95 % of samples, undefined ones left out; at least one must be defined."""
     low, high = np.nanquantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
 

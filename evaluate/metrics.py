@@ -142,13 +142,8 @@ class Scores:
         VeilleurError
             If there is no such figure.
         """
-        flat = self.flat
-        if name not in flat:
-            raise VeilleurError(
-                f"there is no figure {name!r}: name one of {', '.join(OVERALL_FIGURES)}, or a topic's, "
-                f"such as {next(iter(self.topics))}.recall"
-            )
-        return flat[name]
+        check_figure(name, list(self.topics))
+        return self.flat[name]
 
     def to_dict(self) -> dict[str, Any]:
         """Return all figures as JSON types; undefined ones are None."""
@@ -191,6 +186,22 @@ def score(
     """
     samples = draw_samples(labels, predicted, probabilities, topics, groups, resamples, seed)
     return replace(figures(labels, predicted, probabilities, topics), intervals=percentiles(samples))
+
+
+def check_figure(name: str, topics: Sequence[str]) -> None:
+    """Refuse what is the name of no figure.
+
+    Raises
+    ------
+    VeilleurError
+        If `name` is neither an overall figure nor a topic's, as ``drugs.recall``.
+    """
+    topic, _, rate = name.rpartition(".")
+    if name not in OVERALL_FIGURES and (topic not in topics or rate not in TOPIC_FIGURES):
+        raise VeilleurError(
+            f"there is no figure {name!r}: name one of {', '.join(OVERALL_FIGURES)}, or a topic's "
+            f"{', '.join(TOPIC_FIGURES)}, as {topics[0]}.recall"
+        )
 
 
 def figures(labels: Labels, predicted: Labels, probabilities: Floats, topics: Sequence[str]) -> Scores:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from veilleur.errors import VeilleurError
 from veilleur.evaluate.bootstrap import RESAMPLES, Floats, Labels, draw_samples, percentiles
 from veilleur.evaluate.metrics import Scores, figures
 from veilleur.labels.rows import LabelledParagraph, label_matrix, read_rows
@@ -73,18 +72,7 @@ def judge(
 
 
 def in_order(answers: Answers, topics: Sequence[str]) -> Answers:
-    """Return a model's answers with its topics in another order.
-
-    Raises
-    ------
-    VeilleurError
-        If they are other topics.
-    """
-    if set(answers.topics) != set(topics):
-        raise VeilleurError(
-            f"{answers.name} gives the topics {', '.join(answers.topics)}, the first model {', '.join(topics)}: "
-            "only models of the same topics can be compared"
-        )
+    """Return a model's answers with its topics in another order."""
     order = [answers.topics.index(topic) for topic in topics]
     return replace(
         answers,

@@ -152,21 +152,29 @@ def train_tfidf(job: Job, settings: TfidfSettings) -> Manifest:
     """
     job.check()
     rows = job.learnt
-    pieces = list(grouped_folds(rows, job.topics, settings.folds, settings.seed))
-
-    def predicted(train: Indices, held: Indices) -> Logits:
-        model = fit_tfidf([rows[index] for index in train], job.topics, settings)
-        return tfidf_logits(model, [rows[index] for index in held])
-
-    logits: Logits = np.zeros((len(rows), len(job.topics)))
-    parts = Parallel(n_jobs=-1)(delayed(predicted)(train, held) for train, held in pieces)
-    for (_, held), part in zip(pieces, parts, strict=True):
-        logits[held] = part
+    logits, folds = tfidf_out_of_fold(rows, job.topics, settings)
     model = fit_tfidf(rows, job.topics, settings)
     with new_folder(job.out) as folder:
         save_tfidf(model, folder / KINDS["tfidf"])
-        outcome = _out_of_fold(job, rows, logits, [held for _, held in pieces])
+        outcome = _out_of_fold(job, rows, logits, folds)
         return _finish(job, folder, "tfidf", asdict(settings), outcome)
+
+
+def tfidf_out_of_fold(
+    rows: Rows, topics: Sequence[str], settings: TfidfSettings
+) -> tuple[npt.NDArray[np.float64], list[Indices]]:
+    """Return the baseline's logits of each row, from a model that did not see the row's bulletin, and the folds."""
+    pieces = list(grouped_folds(rows, topics, settings.folds, settings.seed))
+
+    def predicted(train: Indices, held: Indices) -> Logits:
+        model = fit_tfidf([rows[index] for index in train], topics, settings)
+        return tfidf_logits(model, [rows[index] for index in held])
+
+    logits = np.zeros((len(rows), len(topics)))
+    parts = Parallel(n_jobs=-1)(delayed(predicted)(train, held) for train, held in pieces)
+    for (_, held), part in zip(pieces, parts, strict=True):
+        logits[held] = part
+    return logits, [held for _, held in pieces]
 
 
 def train_camembert(

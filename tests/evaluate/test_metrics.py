@@ -73,7 +73,7 @@ def test_every_figure_is_named_and_an_unknown_one_is_refused() -> None:
     got = score(truth, truth, truth * 0.9, ("drugs", "maritime"), ("x", "y"), resamples=5)
     assert set(got.flat) == {*OVERALL_FIGURES, *(f"{topic}.{name}" for topic in got.topics for name in TOPIC_FIGURES)}
     assert got.figure("drugs.recall") == 1.0
-    with pytest.raises(VeilleurError, match=r"no figure 'drugs\.speed'.*such as drugs\.recall"):
+    with pytest.raises(VeilleurError, match=r"no figure 'drugs\.speed'.*as drugs\.recall"):
         got.figure("drugs.speed")
 
 
