@@ -53,5 +53,5 @@ def _repeated(rows: Sequence[LabelledParagraph]) -> list[str]:
     ):
         if listed:
             more = f" and {len(listed) - NAMED} more" if len(listed) > NAMED else ""
-            found.append(f"{len(listed)} rows {what}: {', '.join(listed[:NAMED])}{more}: {mend}")
+            found.append(f"rows that {what}: {', '.join(listed[:NAMED])}{more}: {mend}")
     return found

@@ -415,7 +415,9 @@ def _svg(figure: "Figure", name: str) -> str:
     svg = svg[svg.index("<svg") :].strip()
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
-    svg = re.sub(r'<svg ([^>]*?)width="[^"]*"', r"<svg \1", svg, count=1)
+    wide = 1.25 * 72 * float(figure.get_figwidth())
+    size = f'<svg style="max-width: {wide:.0f}pt" '
+    svg = re.sub(r'<svg ([^>]*?)width="[^"]*"', rf"{size}\1", svg, count=1)
     svg = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)
     return svg.replace(INK, "currentColor")
 

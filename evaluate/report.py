@@ -6,7 +6,7 @@ import html
 import json
 import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,16 +61,24 @@ def write_report(found: Study, folder: Path) -> None:
         resamples=found.resamples,
         seed=found.seed,
     )
+    encoder = json.JSONEncoder(ensure_ascii=False, allow_nan=False, indent=1)
     try:
         (folder / PICTURES).mkdir(parents=True, exist_ok=True)
         for one in drawn:
-            (folder / PICTURES / f"{one.name}.svg").write_text(one.svg, encoding="utf-8")
-        (folder / PAGE).write_text(render_html(found, drawn), encoding="utf-8")
-        (folder / TEXT).write_text(render_markdown(found, drawn), encoding="utf-8")
-        content = json.dumps(found.to_dict(), ensure_ascii=False, indent=1, allow_nan=False)
-        (folder / FIGURES).write_text(content + "\n", encoding="utf-8", errors="backslashreplace")
+            _write(folder / PICTURES / f"{one.name}.svg", [one.svg])
+        _write(folder / PAGE, render_html(found, drawn))
+        _write(folder / TEXT, render_markdown(found, drawn))
+        _write(folder / FIGURES, encoder.iterencode(found.to_dict()))
     except OSError as error:
         raise VeilleurError(f"{folder} cannot be written ({error.strerror}): choose another --report") from error
+
+
+def _write(path: Path, parts: Iterable[str]) -> None:
+    """Write a file as its parts come, so that the errors of many texts are never held at once."""
+    partial = path.with_name(f"{path.name}.partial")
+    with partial.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        file.writelines(parts)
+    partial.replace(path)
 
 
 def schema() -> dict[str, Any]:
@@ -79,18 +87,18 @@ def schema() -> dict[str, Any]:
     return dict(json.loads(content))
 
 
-def render_html(found: Study, drawn: Sequence[Picture]) -> str:
+def render_html(found: Study, drawn: Sequence[Picture]) -> Iterator[str]:
     """Render the page: one file that loads nothing and runs no script but its own."""
     script = _part("report.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     environment = _environment(escape=True)
     template = environment.get_template("report.html.jinja")
-    return template.render(**_content(found, drawn), style=_part("report.css"), script=script, digest=digest)
+    return template.generate(**_content(found, drawn), style=_part("report.css"), script=script, digest=digest)
 
 
-def render_markdown(found: Study, drawn: Sequence[Picture]) -> str:
+def render_markdown(found: Study, drawn: Sequence[Picture]) -> Iterator[str]:
     """Render the same as Markdown, its pictures in files beside it."""
-    return _environment(escape=False).get_template("report.md.jinja").render(**_content(found, drawn))
+    return _environment(escape=False).get_template("report.md.jinja").generate(**_content(found, drawn))
 
 
 def _content(found: Study, drawn: Sequence[Picture]) -> dict[str, Any]:

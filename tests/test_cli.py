@@ -1,5 +1,6 @@
 import json
 import shutil
+from contextlib import chdir
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ def test_every_command_teaches() -> None:
         [],
         ["tag"],
         ["evaluate"],
+        ["compare"],
         ["bundles"],
         ["train"],
         ["train", "tfidf"],
@@ -72,6 +74,42 @@ def test_evaluate_prints_figures_or_json(tfidf_bundle: Path, labels: Path) -> No
     assert set(scores["topics"]["drugs"]) >= {"precision", "recall", "f1", "support"}
     table = run("evaluate", tfidf_bundle, "--labels", labels, "--resamples", 20).stdout
     assert f"{scores['macro_f1']:.3f}" in table
+
+
+def test_evaluate_and_compare_write_reports(tfidf_bundle: Path, labels: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "report"
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    options = ("--labels", labels, "--resamples", 20, "--report", folder)
+    assert "report written to" in run("evaluate", tfidf_bundle, *options).stderr
+    assert len(json.loads((folder / "report.json").read_text(encoding="utf-8"))["models"]) == 1
+    with chdir(tmp_path):  # where the store puts artefacts
+        result = run("compare", tfidf_bundle, "tfidf", *options, "--mlflow", uri)
+    assert "difference in macro-F1" in result.stderr
+    assert "macro F1" in result.stdout
+    assert len(json.loads((folder / "report.json").read_text(encoding="utf-8"))["models"]) == 2
+    assert (tmp_path / "mlflow.db").is_file()
+
+
+def test_a_fallen_gate_is_named_and_exits_with_1(tfidf_bundle: Path, labels: Path) -> None:
+    options = ("--labels", labels, "--resamples", 20)
+    run("evaluate", tfidf_bundle, *options, "--require", "macro_f1>=0.1", "--no-worse-than", "tfidf")
+    result = run("evaluate", tfidf_bundle, *options, "--require", "macro_f1>=0.1", "--require", "n>=0", code=1)
+    assert "there is no figure 'n'" in result.stderr
+    result = run("evaluate", tfidf_bundle, *options, "--require", "drugs.recall>1", "--require", "macro_f1>0", code=1)
+    assert "gate fell: drugs.recall>1 (drugs.recall of tfidf is" in result.stderr
+    assert "macro_f1>0" not in result.stderr
+
+
+def test_recipes_are_cross_validated(labels: Path) -> None:
+    scores = json.loads(run("evaluate", "tfidf", "--cv", "--labels", labels, "--resamples", 0, "--json").stdout)
+    assert scores["n"] == 73
+
+
+def test_options_that_do_not_go_together_are_refused(labels: Path) -> None:
+    assert "name two bundles or more" in run("compare", "tfidf", "--labels", labels, code=2).stderr
+    assert "name its folder by --report" in run("evaluate", "tfidf", "--labels", labels, "--mlflow", "x", code=2).stderr
+    refused = run("evaluate", "tfidf", "--labels", labels, "--cv", "--no-worse-than", "tfidf", code=2)
+    assert "leave out one of them" in refused.stderr
 
 
 def test_train_tfidf_from_a_users_labels(labels: Path, tmp_path: Path) -> None:
