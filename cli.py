@@ -7,6 +7,7 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -228,7 +229,7 @@ def _studied(
 
         check_writable(report)
     if mlflow:
-        import mlflow as _  # noqa: F401  (before the work, so that its absence is told at once)
+        import_module("mlflow")  # before the work, so that its absence is told at once
     with _steps() as step:
         found = study(
             bundles,

@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from importlib import resources
+from importlib import import_module, resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +34,8 @@ def check_writable(folder: Path) -> None:
     VeilleurError
         If it cannot be made or written to.
     """
-    import jinja2  # noqa: F401  (missing packages too are told at once)
-    import matplotlib  # noqa: F401
-
+    for package in ("jinja2", "matplotlib"):  # a missing one is told at once, too
+        import_module(package)
     try:
         (folder / PICTURES).mkdir(parents=True, exist_ok=True)
     except OSError as error:
