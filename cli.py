@@ -202,6 +202,8 @@ def compare(bundles: tuple[str, ...], as_json: bool, **options: Any) -> None:
         from veilleur.tables import comparison_table
 
         _print(comparison_table(found.evaluations))
+        for one in found.comparisons:
+            click.echo(one.sentence)
     _concluded(found)
 
 
@@ -261,8 +263,6 @@ def _concluded(found: "Study") -> None:
     """Say what to heed, and exit with 1 if a gate fell."""
     for notice in found.notices:
         click.echo(f"veilleur: {notice}", err=True)
-    for one in found.comparisons:
-        click.echo(one.sentence, err=True)
     fallen = [f"{gate.condition} ({gate.sentence})" for gate in found.gates if not gate.held]
     if fallen:
         raise click.ClickException(f"gate fell: {'; '.join(fallen)}")

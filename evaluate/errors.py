@@ -5,11 +5,14 @@ from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
+from sklearn import config_context
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.neighbors import NearestNeighbors
 
 from veilleur.evaluate.run import Answers
 from veilleur.labels.rows import LabelledParagraph, label_matrix
+
+MEMORY = 64  # MiB that distances to training paragraphs may take at once
 
 
 class Piece(NamedTuple):
@@ -132,7 +135,8 @@ def nearest(texts: Sequence[str], training: Sequence[LabelledParagraph]) -> list
     vectorizer = TfidfVectorizer(sublinear_tf=True, strip_accents="unicode")
     known = vectorizer.fit_transform([row.text for row in training])
     index = NearestNeighbors(n_neighbors=1, metric="cosine", algorithm="brute").fit(known)
-    distances, places = index.kneighbors(vectorizer.transform(texts))
+    with config_context(working_memory=MEMORY):
+        distances, places = index.kneighbors(vectorizer.transform(texts))
     return [
         Neighbour(training[place], 1 - distance) if distance < 1 else None
         for distance, place in zip(distances[:, 0].tolist(), places[:, 0].tolist(), strict=True)

@@ -330,7 +330,7 @@ def _heat(panels: Sequence[tuple[str, Floats]], topics: Sequence[str], across: s
             one.pcolormesh(np.nan_to_num(shares), cmap="Blues", vmin=0, vmax=1, edgecolor="#888888", linewidth=0.3)
             for i, j in np.ndindex(n, n):
                 text = "–" if np.isnan(shares[i, j]) else f"{shares[i, j]:.2f}"
-                ink = "#ffffff" if shares[i, j] > 0.55 else "#111111"
+                ink = "#ffffff" if shares[i, j] > 0.7 else "#111111"
                 one.text(j + 0.5, i + 0.5, text, ha="center", va="center", fontsize=8, color=ink)
             one.set(xticks=np.arange(n) + 0.5, yticks=np.arange(n) + 0.5, yticklabels=topics, xlabel=across)
             one.set_xticklabels(topics, rotation=40, ha="right")

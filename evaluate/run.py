@@ -1,6 +1,6 @@
 """Scoring taggers on label files."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -50,11 +50,19 @@ def evaluate(tagger: Tagger, rows: Sequence[LabelledParagraph], *, resamples: in
     return judge(ask("", tagger, rows), rows, resamples=resamples, seed=seed).scores
 
 
-def ask(name: str, tagger: Tagger, rows: Sequence[LabelledParagraph]) -> Answers:
-    """Let a tagger answer, some texts at a time."""
+def ask(
+    name: str,
+    tagger: Tagger,
+    rows: Sequence[LabelledParagraph],
+    step: Callable[[str], None] = lambda message: None,
+) -> Answers:
+    """Let a tagger answer, some texts at a time, and tell `step` how far it is."""
     texts = [row.text for row in rows]
-    starts = range(0, len(texts), CHUNK)
-    probabilities = np.concatenate([tagger.predict_proba(texts[start : start + CHUNK]) for start in starts])
+    parts = []
+    for start in range(0, len(texts), CHUNK):
+        step(f"{name}: {start} of {len(texts)} paragraphs answered")
+        parts.append(tagger.predict_proba(texts[start : start + CHUNK]))
+    probabilities = np.concatenate(parts)
     thresholds = tagger.manifest.thresholds
     predicted = (probabilities >= np.array(thresholds)).astype(np.int64)
     return Answers(name, tagger.topics, thresholds, probabilities, predicted)

@@ -159,6 +159,8 @@ def study(
     VeilleurError
         If a bundle or a label file cannot be read, bundles have other topics, or one is named twice.
     """
+    if len(set(bundles)) < len(bundles):
+        raise VeilleurError("one name is given twice: a model cannot be compared with itself")
     if cross_validated:
         topics = read_topics().ids
         models = [Model(recipe, recipe, topics) for recipe in bundles]
@@ -170,11 +172,10 @@ def study(
     rows = read_labels(labels, topics)
     evaluations = []
     for model in models:
-        step(f"{model.name}: answers {len(rows)} paragraphs")
         if model.folder is None:
             answers = _out_of_fold(model, rows, seed, step)
         else:
-            answers = ask(model.name, load(model.folder), rows)
+            answers = ask(model.name, load(model.folder), rows, step)
         step(f"{model.name}: draws {resamples} bootstrap samples")
         evaluations.append(judge(in_order(answers, topics), rows, resamples=resamples, seed=seed))
     truth = label_matrix(rows, topics)

@@ -84,7 +84,7 @@ def test_evaluate_and_compare_write_reports(tfidf_bundle: Path, labels: Path, tm
     assert len(json.loads((folder / "report.json").read_text(encoding="utf-8"))["models"]) == 1
     with chdir(tmp_path):  # where the store puts artefacts
         result = run("compare", tfidf_bundle, "tfidf", *options, "--mlflow", uri)
-    assert "difference in macro-F1" in result.stderr
+    assert "difference in macro-F1" in result.stdout
     assert "macro F1" in result.stdout
     assert len(json.loads((folder / "report.json").read_text(encoding="utf-8"))["models"]) == 2
     assert (tmp_path / "mlflow.db").is_file()
