@@ -7,7 +7,6 @@ import shlex
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
@@ -231,7 +230,9 @@ def _studied(
 
         check_writable(report)
     if mlflow:
-        import_module("mlflow")  # before the work, so that its absence is told at once
+        from veilleur.evaluate.tracking import import_mlflow
+
+        import_mlflow()  # before the work, so that its absence is told at once
     with _steps() as step:
         found = study(
             bundles,

@@ -1,7 +1,10 @@
 """Logging a study to MLflow."""
 
+import os
 import re
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from veilleur import __version__
 from veilleur.errors import VeilleurError
@@ -9,6 +12,12 @@ from veilleur.evaluate.study import Study
 
 EXPERIMENT = "veilleur"
 _UNNAMEABLE = re.compile(r"[^\w.\- /]")
+
+
+def import_mlflow() -> Any:
+    """Import MLflow with its own reports to its makers turned off, unless the user asks for them."""
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    return import_module("mlflow")
 
 
 def log_to_mlflow(found: Study, folder: Path, uri: str) -> None:
@@ -27,7 +36,7 @@ def log_to_mlflow(found: Study, folder: Path, uri: str) -> None:
     VeilleurError
         If the store cannot be reached.
     """
-    import mlflow
+    mlflow = import_mlflow()
     from mlflow.exceptions import MlflowException
 
     try:

@@ -1,5 +1,6 @@
 import json
 import shutil
+import sys
 from contextlib import chdir
 from pathlib import Path
 
@@ -98,6 +99,15 @@ def test_a_fallen_gate_is_named_and_exits_with_1(tfidf_bundle: Path, labels: Pat
     result = run("evaluate", tfidf_bundle, *options, "--require", "drugs.recall>1", "--require", "macro_f1>0", code=1)
     assert "gate fell: drugs.recall>1 (drugs.recall of tfidf is" in result.stderr
     assert "macro_f1>0" not in result.stderr
+
+
+def test_a_missing_extra_is_named_before_the_work(
+    labels: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = ("evaluate", "tfidf", "--labels", labels, "--report", tmp_path / "report", "--mlflow", "sqlite:///x.db")
+    for package, extra in (("mlflow", "tracking"), ("jinja2", "report")):
+        monkeypatch.setitem(sys.modules, package, None)
+        assert f"needs the package {package}: pip install 'veilleur[{extra}]'" in run(*options, code=1).stderr
 
 
 def test_recipes_are_cross_validated(labels: Path) -> None:
