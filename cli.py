@@ -1,6 +1,5 @@
 """The command ``veilleur``: it parses, calls, and shows."""
 
-import io
 import json
 import os
 import shlex
@@ -8,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,7 +15,6 @@ from veilleur import __version__
 from veilleur.errors import VeilleurError
 
 if TYPE_CHECKING:
-    from veilleur.batch.inputs import Unit
     from veilleur.evaluate.study import Study
     from veilleur.train.camembert import EpochReport
     from veilleur.train.run import Job
@@ -62,67 +60,75 @@ def main() -> None:
 
 
 @main.command()
-@click.argument("sources", nargs=-1, type=click.Path(path_type=Path, allow_dash=True))
+@click.argument("sources", nargs=-1)
 @click.option("--bundle", default="camembert", show_default=True, help="A shipped bundle's name, or a folder.")
 @click.option(
     "--unit",
-    type=click.Choice(["text", "paragraph", "bulletin"]),
-    help="What is tagged: each input as one text, each paragraph of a bulletin, or the bulletin as a whole. "
-    "[default: paragraph for text files, text for JSON Lines]",
+    type=click.Choice(["bulletin", "paragraph", "topic", "text"]),
+    help="What a row of the output is: a bulletin, a paragraph of it, a topic that it has, or each input as one text. "
+    "[default: paragraph for text files, text for rows]",
 )
-@click.option("-o", "--output", type=NEW_FILE, help="Write JSON Lines to this file.")
+@click.option("-o", "--output", type=NEW_FILE, help="Write to this file; a broken run goes on with the same command.")
 @click.option(
     "--format",
     "form",
-    type=click.Choice(["table", "jsonl"]),
-    help="How results are shown. [default: a table on a terminal, jsonl in a pipe or with -o]",
+    type=click.Choice(["table", "jsonl", "csv", "tsv", "parquet"]),
+    help="Format of the output. [default: by the suffix of -o; a table on a terminal, jsonl in a pipe]",
 )
+@click.option(
+    "--input-format",
+    type=click.Choice(["text", "jsonl", "csv", "tsv", "parquet"]),
+    help="Format of all inputs. [default: by their suffixes]",
+)
+@click.option("--text-column", default="text", show_default=True, help="The column that holds the text.")
+@click.option("--id-column", default="id", show_default=True, help="The column that names the row.")
+@click.option("--title-column", default="title", show_default=True, help="The column that holds the title.")
+@click.option("--date-column", default="date", show_default=True, help="The column that holds the date.")
+@click.option("--encoding", default="utf-8", show_default=True, help="Of JSON Lines, CSV and TSV.")
+@click.option(
+    "--max-chars", default=1_000_000, show_default=True, type=click.IntRange(1), help="A longer text is rejected."
+)
+@click.option(
+    "--rejects",
+    type=NEW_FILE,
+    help="Where inputs go that cannot be read or tagged. [default: OUTPUT.rejects.jsonl, or stderr without -o]",
+)
+@click.option("--max-rejects", type=click.IntRange(0), help="Stop when there are more rejects.")
+@click.option("--quiet", is_flag=True, help="No progress bar and no summary.")
+@click.option("--log-json", is_flag=True, help="Progress, summary and errors as JSON lines on stderr.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of the fine-tune. [default: all processors]")
+@click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
+@click.option("--address", help="The Ray cluster. [default: the one around, or a new one on this machine]")
 def tag(
-    sources: tuple[Path, ...],
-    bundle: str,
-    unit: "Unit | None",
-    output: Path | None,
-    form: str | None,
-    threads: int | None,
+    sources: tuple[str, ...],
+    input_format: Any,
+    text_column: str,
+    id_column: str,
+    title_column: str,
+    date_column: str,
+    encoding: str,
+    max_chars: int,
+    **options: Any,
 ) -> None:
-    r"""Tag text files (a bulletin a file), folders of them, JSON Lines ({"text": …} a line), or - for stdin.
+    r"""Tag text files (a bulletin a file), JSON Lines, CSV, TSV or Parquet (a text a row), or - for stdin.
 
-    Inputs that cannot be read are named on stderr, the rest is tagged, and the exit code is 1.
+    SOURCES are files, folders, globs or URLs; gzip and zstd are undone. Other columns are passed through.
+
+    Exit codes: 0 all was tagged, 1 an error, 2 wrong usage, 3 finished but some inputs were rejected, 130 interrupted.
 
     \b
     veilleur tag news/ --unit bulletin -o topics.jsonl
+    veilleur tag night.csv.gz --text-column corps -o topics.parquet
     echo "Saisie de cocaïne au port" | veilleur tag -
     """
-    from veilleur.batch.inputs import STDIN, read_items
-    from veilleur.batch.tagging import tag_items
-    from veilleur.model.tagger import load
+    from veilleur.batch.command import Options
+    from veilleur.batch.command import tag as run
+    from veilleur.batch.inputs import Reading
 
-    tagger = load(bundle, threads=threads)
-    faults = 0
-
-    def fault(message: str) -> None:
-        nonlocal faults
-        faults += 1
-        click.echo(f"veilleur: {message}", err=True)
-
-    records = tag_items(tagger, read_items(sources or (STDIN,), fault, output), unit)
-    if form is None:
-        form = "table" if output is None and sys.stdout.isatty() else "jsonl"
-    if form == "table":
-        if output is not None:
-            raise click.UsageError("a table is shown, not written: leave out -o, or use --format jsonl")
-        from rich.console import Console
-
-        from veilleur.tables import show_records
-
-        show_records(Console(highlight=False), records)
-    else:
-        with _target(output) as file:
-            for record in _counted(records, show=output is not None):
-                file.write(json.dumps(record, ensure_ascii=False) + "\n")
-    if faults:
-        raise click.ClickException(f"{faults} inputs could not be read; all others were tagged")
+    reading = Reading(text_column, id_column, title_column, date_column, encoding, max_chars, input_format)
+    if options["output"] == Path("-"):
+        options["output"] = None
+    sys.exit(run(sources, reading, Options(**options)))
 
 
 def _study_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -567,43 +573,6 @@ def _epochs() -> Iterator[Callable[[str, "EpochReport"], None]]:
                 )
 
         yield report
-
-
-@contextmanager
-def _target(output: Path | None) -> Iterator[TextIO]:
-    """Open what results are written to; a file appears when it is complete, and what came before a break is kept."""
-    if output is None:
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")
-        yield sys.stdout
-        return
-    try:
-        if output.exists() and not output.is_file():  # a pipe or a device is written to as it is
-            with output.open("w", encoding="utf-8", errors="backslashreplace") as file:
-                yield file
-            return
-        target = output.resolve()  # a link stays a link
-        partial = target.with_name(f"{target.name}.partial")
-        try:
-            with partial.open("w", encoding="utf-8", errors="backslashreplace") as file:
-                yield file
-        except BaseException:
-            click.echo(f"veilleur: interrupted; what was tagged until then is in {partial}", err=True)
-            raise
-        partial.replace(target)
-    except OSError as error:
-        raise VeilleurError(f"{output} cannot be written: {error.strerror}") from error
-
-
-def _counted(records: Iterator[dict[str, Any]], *, show: bool) -> Iterator[dict[str, Any]]:
-    """Count records on a terminal's stderr while they are written elsewhere."""
-    if not (show and sys.stderr.isatty()):
-        yield from records
-        return
-    from rich.console import Console
-    from rich.progress import track
-
-    yield from track(records, "tagging", console=Console(stderr=True))
 
 
 def _print(table: object) -> None:

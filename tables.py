@@ -47,7 +47,14 @@ def show_records(console: Console, records: Iterable[Mapping[str, Any]]) -> None
         if record["source"] != source:
             source = record["source"]
             console.rule(escape(source), align="left", style="dim")
-        console.print(_row(record))
+        console.print(_topic_line(record) if "topic" in record else _row(record))
+
+
+def _topic_line(record: Mapping[str, Any]) -> str:
+    """Show one topic of a bulletin, with its score and how many paragraphs carry it."""
+    count = len(record["paragraphs"])
+    topic = topics_text([record["topic"]], {record["topic"]: record["score"]})
+    return f"{topic}  {escape(record['title'] or record['slug'])} ({count} paragraph{'s' if count > 1 else ''})"
 
 
 def _row(record: Mapping[str, Any]) -> Table:

@@ -156,11 +156,13 @@ class Tagger:
             Related items after "Voir plus" are other articles and play no part in it.
         """
         bulletin = raw if isinstance(raw, Bulletin) else read_bulletin(raw)
-        readable = bulletin.readable
-        taggings = self.tag_many(segment.text for segment in readable)
+        return self.gather(bulletin, self.tag_many(segment.text for segment in bulletin.readable))
+
+    def gather(self, bulletin: Bulletin, taggings: Iterable[Tagging]) -> BulletinTagging:
+        """Put together the taggings of a bulletin's readable segments, which may have been tagged with others'."""
         segments = tuple(
             SegmentTagging(segment.id, segment.kind, segment.text, tagging)
-            for segment, tagging in zip(readable, taggings, strict=True)
+            for segment, tagging in zip(bulletin.readable, taggings, strict=True)
         )
         found = {topic for item in segments if item.kind != "link" for topic in item.tagging.topics}
         topics = tuple(topic for topic in self.topics if topic in found)

@@ -117,7 +117,7 @@ class Bulletin:
         return tuple(segment for segment in self.segments if segment.kind in READABLE)
 
 
-def read_bulletin(raw: str | bytes, *, slug: str | None = None) -> Bulletin:
+def read_bulletin(raw: str | bytes, *, slug: str | None = None, metadata: Mapping[str, str] | None = None) -> Bulletin:
     r"""Read a raw bulletin, with or without front matter.
 
     Parameters
@@ -126,6 +126,8 @@ def read_bulletin(raw: str | bytes, *, slug: str | None = None) -> Bulletin:
         The bulletin as it came.
     slug : str, optional
         Its name; made from the title or the first text when not given.
+    metadata : mapping of str to str, optional
+        What is known of it from elsewhere, such as its title and date; its own front matter goes before that.
 
     Examples
     --------
@@ -136,7 +138,8 @@ def read_bulletin(raw: str | bytes, *, slug: str | None = None) -> Bulletin:
     ('saisie-a-hanoi', '2024-12')
     """
     text = decode(raw) if isinstance(raw, bytes) else raw.removeprefix("\ufeff")
-    metadata, body = _front_matter(text)
+    front_matter, body = _front_matter(text)
+    metadata = {**(metadata or {}), **front_matter}
     own_lines, related_lines = _parted(_lines(body))
     # A title that we gave to an article without one describes the text but is none of it.
     title = "" if "title_by" in metadata else normalise(metadata.get("title", ""))

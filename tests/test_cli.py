@@ -55,10 +55,47 @@ def test_tag_writes_json_lines_in_a_pipe_and_a_table_when_asked(tfidf_bundle: Pa
     assert json.loads(output.read_text(encoding="utf-8"))["id"] == 1
 
 
-def test_tag_goes_on_after_bad_input_and_exits_with_1(tfidf_bundle: Path) -> None:
-    result = run("tag", "-", "--bundle", tfidf_bundle, stdin='{"text": "a"}\n{"txt": "b"}\n{"text": "c"}\n', code=1)
+def test_tag_goes_on_after_bad_input_and_exits_with_3(tfidf_bundle: Path, tmp_path: Path) -> None:
+    stdin = '{"text": "a"}\n{"txt": "b"}\n{"text": "c"}\n'
+    result = run("tag", "-", "--bundle", tfidf_bundle, stdin=stdin, code=3)
     assert len(result.stdout.splitlines()) == 2
     assert "stdin, line 2" in result.stderr
+    assert "2 inputs tagged, 1 rejected" in result.stderr
+    rejects = tmp_path / "rejects.jsonl"
+    result = run("tag", "-", "--bundle", tfidf_bundle, "--quiet", "--rejects", rejects, stdin=stdin, code=3)
+    assert json.loads(rejects.read_text(encoding="utf-8"))["raw"] == '{"txt": "b"}'
+    assert not result.stderr
+    result = run("tag", "-", "--bundle", tfidf_bundle, "--max-rejects", 0, stdin=stdin, code=1)
+    assert "more than 0" in result.stderr
+
+
+def test_tag_reads_and_writes_tables(tfidf_bundle: Path, tmp_path: Path) -> None:
+    source, output = tmp_path / "in.csv", tmp_path / "out.parquet"
+    source.write_text("ref;corps\n7;La drogue\n", encoding="utf-8")
+    result = run("tag", source, "--bundle", tfidf_bundle, "--text-column", "corps", "-o", output)
+    assert result.stderr == "veilleur: 1 input tagged\n"
+    back = run("tag", output, "--bundle", tfidf_bundle, "--format", "csv").stdout
+    assert back.startswith("ref,input_source,source,text,topics,score_cybercrime")
+    assert "7," in back.splitlines()[1]
+    table = run(
+        "tag", source, "--bundle", tfidf_bundle, "--input-format", "text", "--unit", "topic", "--format", "table"
+    )
+    assert "(1 paragraph)" in table.stdout or "drugs" not in table.stdout
+
+
+def test_tag_logs_json_for_schedulers(tfidf_bundle: Path, tmp_path: Path) -> None:
+    stdin = '{"text": "a"}\n{"txt": "b"}\n'
+    logged = run("tag", "-", "--bundle", tfidf_bundle, "--log-json", stdin=stdin, code=3).stderr.splitlines()
+    events = [json.loads(line) for line in logged]
+    assert [one["event"] for one in events] == ["start", "reject", "finish"]
+    assert events[-1].items() >= {"inputs": 1, "records": 1, "rejects": 1}.items()
+    (line,) = run("tag", tmp_path / "missing.txt", "--bundle", tfidf_bundle, "--log-json", code=1).stderr.splitlines()
+    assert "no such file" in json.loads(line)["message"]
+
+
+def test_tag_refuses_what_could_not_be_written(tfidf_bundle: Path, tmp_path: Path) -> None:
+    for output, words in ((tmp_path / "missing" / "a.jsonl", "no folder"), (tmp_path / "a.txt", "no plain text")):
+        assert words in run("tag", "-", "--bundle", tfidf_bundle, "-o", output, stdin="a", code=1).stderr
 
 
 def test_a_damaged_bundle_is_one_sentence(tfidf_bundle: Path, tmp_path: Path) -> None:
@@ -162,21 +199,22 @@ def test_bundles_lists_what_ships() -> None:
     assert "camembert" in run("bundles").stdout
 
 
-def test_what_was_tagged_before_a_break_is_kept(
+def test_ctrl_c_says_that_the_same_command_goes_on(
     tfidf_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from veilleur.batch import tagging
+    from veilleur.batch import job
 
-    def broken(*arguments: object) -> "object":
-        yield {"source": "a", "topics": []}
+    def broken(*arguments: object) -> object:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(tagging, "tag_items", broken)
     output = tmp_path / "out.jsonl"
-    result = run("tag", "-", "--bundle", tfidf_bundle, "-o", output, stdin="x", code=1)
-    assert "what was tagged until then is in" in result.stderr
+    with monkeypatch.context() as patch:
+        patch.setattr(job, "tag_chunk", broken)
+        result = run("tag", "-", "--bundle", tfidf_bundle, "-o", output, stdin="x", code=130)
+    assert "the same command goes on" in result.stderr
     assert not output.exists()
-    assert (tmp_path / "out.jsonl.partial").read_text(encoding="utf-8").count("\n") == 1
+    run("tag", "-", "--bundle", tfidf_bundle, "-o", output, stdin="x")
+    assert output.read_text(encoding="utf-8").count("\n") == 1
 
 
 def test_odd_characters_do_not_stop_the_run(tfidf_bundle: Path) -> None:

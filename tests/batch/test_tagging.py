@@ -1,18 +1,11 @@
-from pathlib import Path
-
 import pytest
 
-from veilleur import Tagger, load
+from veilleur import Tagger
 from veilleur.batch.inputs import Item
 from veilleur.batch.tagging import tag_items
 
 JSON_ROW = Item("b.jsonl, line 1", "7", "La drogue.", True, {"id": 7, "source": "AFP", "topics": ["maritime"]})
 BULLETIN = "Un titre bref\n\nLa police a saisi de la drogue.\n\nLe commerce progresse."
-
-
-@pytest.fixture(scope="module")
-def tagger(tfidf_bundle: Path) -> Tagger:
-    return load(tfidf_bundle)
 
 
 def test_rows_are_texts_and_files_are_bulletins_by_paragraph(tagger: Tagger) -> None:
@@ -36,3 +29,13 @@ def test_a_text_is_tagged_as_it_is(tagger: Tagger) -> None:
     (record,) = tag_items(tagger, [Item("a.txt", "a", BULLETIN)], "text")
     assert record["text"] == BULLETIN
     assert set(record["scores"]) == set(tagger.topics)
+
+
+def test_a_topic_is_a_record(tagger: Tagger) -> None:
+    item = Item("a.csv, line 2", "7", BULLETIN, True, {"title": "Saisie", "n": 3}, "Saisie à Brest", "2025-11-22")
+    (record,) = tag_items(tagger, [item], "topic")
+    assert {"n": 3, "input_title": "Saisie", "title": "Saisie à Brest", "date": "2025-11-22"}.items() <= record.items()
+    assert record["topic"] == "drugs"
+    bulletin = tagger.tag_bulletin(BULLETIN)
+    assert record["score"] == pytest.approx(max(one.tagging.scores["drugs"] for one in bulletin.segments), abs=1e-6)
+    assert len(record["paragraphs"]) == 1
