@@ -206,3 +206,9 @@ def bundle_folder(bundle: str | Path = DEFAULT) -> Path:
         return path
     known = ", ".join(names)
     raise VeilleurError(f"there is no bundle {str(bundle)!r}: name a folder or one of the shipped ones ({known})")
+
+
+def portable_name(bundle: str | Path) -> str:
+    """Return what finds the same bundle from any folder: a shipped one's name, else the absolute path."""
+    folder = bundle_folder(bundle)
+    return folder.name if folder.parent == shipped_folder() else str(folder.resolve())

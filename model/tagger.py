@@ -1,15 +1,17 @@
 """The inference function: texts in, topics with calibrated probabilities out."""
 
+import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from veilleur.errors import VeilleurError
-from veilleur.model.bundle import DEFAULT, KINDS, Manifest, bundle_folder, read_manifest, verify
+from veilleur.model.bundle import DEFAULT, KINDS, Manifest, bundle_folder, portable_name, read_manifest, verify
 from veilleur.model.result import BulletinTagging, Explanation, SegmentTagging, Tagging, Word
 from veilleur.seeds.reader import Bulletin, read_bulletin
 from veilleur.seeds.text import normalise
@@ -77,7 +79,7 @@ def load(bundle: str | Path = DEFAULT, *, threads: int | None = None) -> "Tagger
             f"{folder} has a wrong topic list: its model gives {model.topics} topics, its manifest names "
             f"{len(manifest.topics)}; get the bundle again"
         )
-    return Tagger(model, manifest)
+    return Tagger(model, manifest, Origin(portable_name(bundle), threads))
 
 
 def _load_model(folder: Path, manifest: Manifest, threads: int | None) -> Model:
@@ -90,8 +92,19 @@ def _load_model(folder: Path, manifest: Manifest, threads: int | None) -> Model:
     return CamembertModel.load(folder, threads)
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The arguments of `load` that made a tagger."""
+
+    bundle: str
+    threads: int | None
+
+
 class Tagger:
     """Tags texts with a fitted model; made by `load`.
+
+    Threads may share a tagger. Pickled, it travels as the name of its bundle and is loaded again where it arrives; and
+    in a forked process it loads its bundle again when it is first used.
 
     Parameters
     ----------
@@ -99,11 +112,28 @@ class Tagger:
         Gives the logits.
     manifest : Manifest
         Topics, thresholds and calibration.
+    origin : Origin, optional
+        Where it was loaded from; without it, it can be neither pickled nor used after a fork.
     """
 
-    def __init__(self, model: Model, manifest: Manifest) -> None:
-        self.model = model
+    def __init__(self, model: Model, manifest: Manifest, origin: Origin | None = None) -> None:
+        self._model = model
+        self._process = os.getpid()
         self.manifest = manifest
+        self.origin = origin
+
+    @property
+    def model(self) -> Model:
+        """The fitted model, this process's own: the threads of a runtime do not survive a fork."""
+        if self._process != os.getpid() and self.origin is not None:
+            self._model = load(self.origin.bundle, threads=self.origin.threads).model
+            self._process = os.getpid()
+        return self._model
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self.origin is None:
+            raise VeilleurError("this tagger was not loaded from a bundle, so it cannot be pickled: use veilleur.load")
+        return _reload, (self.origin, self.manifest)
 
     @property
     def topics(self) -> tuple[str, ...]:
@@ -210,6 +240,34 @@ class Tagger:
     def predict(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Return the topics given, as a 0/1 array of shape (texts, topics)."""
         return (self.predict_proba(texts) >= np.array(self.manifest.thresholds)).astype(np.int64)
+
+    def fit(self, texts: object, topics: object = None) -> "Tagger":
+        """Do nothing, as the last step or an inner one of a scikit-learn pipeline: a bundle is fitted."""
+        return self
+
+    def transform(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Return `predict_proba`, the features that a scikit-learn pipeline's next step learns from."""
+        return self.predict_proba(texts)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_clone__(self) -> "Tagger":
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import InputTags, Tags, TargetTags
+
+        inputs = InputTags(two_d_array=False, string=True)
+        return Tags(estimator_type=None, target_tags=TargetTags(required=False), input_tags=inputs, requires_fit=False)
+
+
+def _reload(origin: Origin, manifest: Manifest) -> Tagger:
+    """Load a pickled tagger's bundle."""
+    tagger = load(origin.bundle, threads=origin.threads)
+    if tagger.manifest != manifest:
+        raise VeilleurError(f"the bundle {origin.bundle} is not the one that the tagger was pickled with: copy it here")
+    return tagger
 
 
 def _checked(text: str) -> str:

@@ -1,7 +1,10 @@
 import pickle
+import shutil
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +14,7 @@ from hypothesis import strategies as st
 
 import veilleur
 from veilleur import Tagger, Tagging, VeilleurError, load
+from veilleur.model.tagger import Origin
 from veilleur.seeds import articles
 
 KINDS = ["tfidf", "camembert"]
@@ -138,3 +142,41 @@ def test_public_names_are_there() -> None:
         assert getattr(veilleur, name)
     with pytest.raises(AttributeError):
         veilleur.nothing  # noqa: B018
+
+
+def test_a_tagger_is_pickled_as_its_bundle(tfidf_bundle: Path, camembert_bundle: Path, tmp_path: Path) -> None:
+    texts = ["Saisie de drogue.", "Un incendie à bord."]
+    for bundle in (tfidf_bundle, camembert_bundle):
+        tagger = load(bundle, threads=1)
+        data = pickle.dumps(tagger)
+        assert len(data) < 50_000  # no weights
+        assert np.array_equal(pickle.loads(data).predict_proba(texts), tagger.predict_proba(texts))
+    moved = shutil.copytree(tfidf_bundle, tmp_path / "bundle")
+    data = pickle.dumps(load(moved))
+    shutil.rmtree(moved)
+    shutil.copytree(camembert_bundle, moved)
+    with pytest.raises(VeilleurError, match="not the one that the tagger was pickled with"):
+        pickle.loads(data)
+    with pytest.raises(VeilleurError, match="cannot be pickled"):
+        pickle.dumps(Tagger(tagger.model, tagger.manifest))
+
+
+def test_a_shipped_bundle_is_pickled_by_name() -> None:
+    assert load("tfidf").origin == Origin("tfidf", None)
+
+
+def test_a_tagger_works_in_a_forked_process_and_in_threads(tagger: Tagger) -> None:
+    texts = [segment.text for segment in articles()[0].readable]
+    expected = tagger.predict_proba(texts)  # all threads of the runtime are running now
+    with get_context("fork").Pool(1) as pool:
+        assert np.array_equal(pool.apply_async(tagger.predict_proba, (texts,)).get(60), expected)
+    # In a forked process without pickling, too.
+    process = get_context("fork").Process(
+        target=lambda: sys.exit(not np.allclose(tagger.predict_proba(texts), expected))
+    )
+    process.start()
+    process.join(60)
+    assert process.exitcode == 0
+    with ThreadPoolExecutor(8) as threads:
+        for found in threads.map(tagger.predict_proba, [texts] * 16):
+            assert np.array_equal(found, expected)
