@@ -49,9 +49,7 @@ class Chunk:
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def read_chunks(
-    sources: Sequence[Source], reading: Reading, start: Position = START, stop: int | None = None
-) -> Iterator[Chunk]:
+def read_chunks(sources: Sequence[Source], reading: Reading, start: Position = START) -> Iterator[Chunk]:
     """Read files in chunks; the same files and start give the same chunks.
 
     Parameters
@@ -60,8 +58,6 @@ def read_chunks(
     reading : Reading
     start : Position, optional
         Where to begin.
-    stop : int, optional
-        Index of the file to end before.
     """
     before = [0, *accumulate(source.size or 0 for source in sources)]
     entries: list[Item | Reject] = []
@@ -72,7 +68,7 @@ def read_chunks(
         rejects = tuple(entry for entry in entries if isinstance(entry, Reject))
         return Chunk(items, rejects, end, done)
 
-    for index in range(start.file, len(sources) if stop is None else stop):
+    for index in range(start.file, len(sources)):
         meter = Meter()
         position = start.entry if index == start.file else 0
         for entry in read_source(sources[index], reading, position, meter):
