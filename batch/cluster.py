@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 GROUP_FILES = 256  # that one task reads one after the other
 GROUP_BYTES = 256 * 2**20
 # Actors ask for half of the processors that they use, so that those of a lost machine find room on the others instead
-# of waiting for a new one; and reading asks for none, or actors that hold all processors would wait for it for ever.
+# of waiting for a new one (Ray Data spreads them evenly all the same); and reading asks for none, or actors that hold
+# all processors would wait for it for ever.
 ASKED_SHARE = 0.5
 
 
@@ -125,7 +126,7 @@ def _dataset(job: Job, journal: Journal) -> Any:
             _read,
             batch_size=1,
             batch_format="pyarrow",
-            compute=ray.data.TaskPoolStrategy(size=most),
+            compute=ray.data.TaskPoolStrategy(size=max(1, min(most, len(rows)))),
             num_cpus=0,
             fn_kwargs={"reading": job.reading, "folder": str(Path.cwd())},
         )
@@ -135,7 +136,6 @@ def _dataset(job: Job, journal: Journal) -> Any:
             batch_format="pyarrow",
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most),
             num_cpus=ASKED_SHARE * threads,
-            scheduling_strategy="SPREAD",
             fn_constructor_args=(
                 replace(job, sources=(), bundle=portable_name(job.bundle)),
                 job.identity()["bundle"],
