@@ -148,10 +148,12 @@ def run_job(
     ------
     VeilleurError
         If another run writes the same output, the unfinished run was of another job, there are too many rejects, or
-        the output cannot be written.
+        the output or the rejects cannot be written.
     """
     output = output.resolve()  # a link stays a link
-    rejects = rejects or rejects_of(output)
+    rejects = rejects.resolve() if rejects else rejects_of(output)
+    if rejects == output or (rejects.exists() and not rejects.is_file()):
+        raise VeilleurError(f"{rejects} cannot take the rejects: name a file of their own")
     check_compression(output.name, compression_of(output.name))
     folder = work_of(output)
     try:

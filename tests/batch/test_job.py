@@ -128,6 +128,14 @@ def test_rejects_are_written_and_counted(tfidf_bundle: Path, tagger: Tagger, new
     assert not rejects_of(output).exists()  # those of the earlier run would be wrong now
 
 
+def test_rejects_need_a_file_of_their_own(tfidf_bundle: Path, tagger: Tagger, news: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out.jsonl"
+    for path in (output, Path("/dev/null")):
+        with pytest.raises(VeilleurError, match="a file of their own"):
+            run_job(job_of(tfidf_bundle, news), local_engine(tagger), output, rejects=path)
+    assert Path("/dev/null").is_char_device()
+
+
 def test_a_huge_paragraph_is_rejected_whole_and_the_rest_is_tagged(
     tfidf_bundle: Path, tagger: Tagger, tmp_path: Path
 ) -> None:
