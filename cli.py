@@ -519,19 +519,18 @@ def _job(
     out_of_fold: Path | None,
 ) -> "Job":
     from veilleur.evaluate.run import read_labels
+    from veilleur.labels.rows import shipped_rows
     from veilleur.labels.topics import read_topics
     from veilleur.train.run import Job
 
     chosen = read_topics(topics)
-    if chosen.exclusive:
-        raise VeilleurError(f"{topics} says exclusive = true, but models here give any number of topics: remove it")
     ids = chosen.ids
-    rows = _rows(labels, ids)
+    rows = read_labels(labels, ids, chosen.exclusive) if labels else shipped_rows()
     if not rows:
         raise VeilleurError("there are no labels: name label files with --labels")
-    tests = [(path.name, read_labels([path], ids)) for path in measure]
+    tests = [(path.name, read_labels([path], ids, chosen.exclusive)) for path in measure]
     command = shlex.join(["veilleur", *(word for word in sys.argv[1:] if word != "--resume")])
-    return Job(rows, ids, output, command, tests, out_of_fold)
+    return Job(rows, ids, output, command, tests, out_of_fold, chosen.exclusive)
 
 
 def _done(job: "Job") -> None:

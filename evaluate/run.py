@@ -7,10 +7,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from veilleur.errors import VeilleurError
 from veilleur.evaluate.bootstrap import RESAMPLES, Floats, Labels, draw_samples, percentiles
 from veilleur.evaluate.metrics import Scores, figures
 from veilleur.labels.rows import LabelledParagraph, label_matrix, read_rows
 from veilleur.labels.topics import Topic, TopicSet, read_topics
+from veilleur.model.decision import decide
 from veilleur.model.tagger import CHUNK, Tagger
 
 
@@ -64,7 +66,7 @@ def ask(
         parts.append(tagger.predict_proba(texts[start : start + CHUNK]))
     probabilities = np.concatenate(parts)
     thresholds = tagger.manifest.thresholds
-    predicted = (probabilities >= np.array(thresholds)).astype(np.int64)
+    predicted = decide(probabilities, thresholds, tagger.manifest.exclusive)
     return Answers(name, tagger.topics, thresholds, probabilities, predicted)
 
 
@@ -91,14 +93,18 @@ def in_order(answers: Answers, topics: Sequence[str]) -> Answers:
     )
 
 
-def read_labels(paths: Sequence[Path], topics: Sequence[str]) -> list[LabelledParagraph]:
-    """Read label files that speak of a tagger's topics.
+def read_labels(paths: Sequence[Path], topics: Sequence[str], exclusive: bool = False) -> list[LabelledParagraph]:
+    """Read label files that speak of a tagger's topics; each row has exactly one of them where they are exclusive.
 
     Raises
     ------
     VeilleurError
-        Naming file and line of the first fault.
+        Naming file and line of the first fault, or the paragraph that lacks a topic.
     """
     known = {topic.id: topic for topic in read_topics().topics}
-    wanted = TopicSet(tuple(known.get(topic) or Topic(topic, topic, topic, "", "#888888") for topic in topics))
-    return [row for path in paths for row in read_rows(path, wanted)]
+    named = tuple(known.get(topic) or Topic(topic, topic, topic, "", "#888888") for topic in topics)
+    rows = [row for path in paths for row in read_rows(path, TopicSet(named, exclusive))]
+    bare = next((row for row in rows if exclusive and not row.topics), None)
+    if bare:
+        raise VeilleurError(f"the paragraph {bare.id} has no topic, but each must have one of {', '.join(topics)}")
+    return rows

@@ -51,6 +51,8 @@ class Manifest:
         SHA-256 of every other file of the bundle.
     format : int
         Version of this layout.
+    exclusive : bool
+        Whether a text is given exactly one topic, the likeliest, whatever its threshold.
     """
 
     kind: str
@@ -63,6 +65,7 @@ class Manifest:
     versions: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
+    exclusive: bool = False
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
@@ -125,6 +128,7 @@ def read_manifest(folder: Path) -> Manifest:
             versions=content.get("versions", {}),
             files=dict(content["files"]),
             format=version,
+            exclusive=bool(content.get("exclusive", False)),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise VeilleurError(f"{path} lacks or misstates {error}: the bundle is damaged, get it again") from error

@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import compress
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from veilleur.errors import VeilleurError
 from veilleur.model.bundle import DEFAULT, KINDS, Manifest, bundle_folder, portable_name, read_manifest, verify
+from veilleur.model.decision import decide
 from veilleur.model.result import BulletinTagging, Explanation, SegmentTagging, Tagging, Word
 from veilleur.seeds.reader import Bulletin, read_bulletin
 from veilleur.seeds.text import normalise
@@ -167,10 +169,10 @@ class Tagger:
         """
         thresholds = self.thresholds
         for chunk in _chunks(texts):
-            for scores in self.predict_proba(chunk):
-                pairs = dict(zip(self.topics, scores.tolist(), strict=True))
-                given = tuple(topic for topic, score in pairs.items() if score >= thresholds[topic])
-                yield Tagging(given, pairs, thresholds)
+            probabilities = self.predict_proba(chunk)
+            for scores, given in zip(probabilities.tolist(), self._decide(probabilities).tolist(), strict=True):
+                topics = tuple(compress(self.topics, given))
+                yield Tagging(topics, dict(zip(self.topics, scores, strict=True)), thresholds)
 
     def tag_bulletin(self, raw: str | bytes | Bulletin) -> BulletinTagging:
         """Read a raw bulletin and tag each of its segments.
@@ -239,7 +241,10 @@ class Tagger:
 
     def predict(self, texts: Sequence[str]) -> npt.NDArray[np.int64]:
         """Return the topics given, as a 0/1 array of shape (texts, topics)."""
-        return (self.predict_proba(texts) >= np.array(self.manifest.thresholds)).astype(np.int64)
+        return self._decide(self.predict_proba(texts))
+
+    def _decide(self, probabilities: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+        return decide(probabilities, self.manifest.thresholds, self.manifest.exclusive)
 
     def fit(self, texts: object, topics: object = None) -> "Tagger":
         """Do nothing, as the last step or an inner one of a scikit-learn pipeline: a bundle is fitted."""

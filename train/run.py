@@ -20,6 +20,7 @@ from veilleur.evaluate.metrics import expected_calibration_error, score
 from veilleur.evaluate.run import evaluate
 from veilleur.labels.rows import LabelledParagraph, label_matrix, training_hash
 from veilleur.model.bundle import CARD, KINDS, MANIFEST, Manifest, write_manifest
+from veilleur.model.decision import decide
 from veilleur.model.tagger import load
 from veilleur.train.card import card
 from veilleur.train.decision import Decision, fit_decision, natural_weights
@@ -62,6 +63,8 @@ class Job:
         Further labels to score the finished bundle on.
     out_of_fold : Path, optional
         Where the out-of-fold probabilities are written, as JSON Lines.
+    exclusive : bool
+        Whether each row has exactly one topic, and each text shall be given one.
     """
 
     rows: Rows
@@ -70,6 +73,7 @@ class Job:
     command: str
     tests: Sequence[tuple[str, Rows]] = ()
     out_of_fold: Path | None = None
+    exclusive: bool = False
 
     def check(self) -> None:
         """Refuse at once what would fail only after hours of training.
@@ -114,6 +118,8 @@ class OutOfFold:
     weights : array of shape (rows,)
         How much each row counts when the decision is fitted.
     folds : sequence of array of row indices
+    exclusive : bool
+        Whether each row has exactly one topic.
     """
 
     rows: Rows
@@ -121,6 +127,7 @@ class OutOfFold:
     logits: Logits
     weights: Logits
     folds: Sequence[Indices]
+    exclusive: bool = False
 
     @cached_property
     def decision(self) -> Decision:
@@ -138,7 +145,7 @@ class OutOfFold:
             others = np.setdiff1d(np.arange(len(self.rows)), held) if len(self.folds) > 1 else held
             decision = fit_decision(self.logits[others], self.labels[others], self.weights[others])
             probabilities[held] = decision.calibration.probabilities(self.logits[held])
-            predicted[held] = probabilities[held] >= np.array(decision.thresholds)
+            predicted[held] = decide(probabilities[held], decision.thresholds, self.exclusive)
         return probabilities, predicted
 
 
@@ -207,7 +214,7 @@ def train_camembert(
         remains of another job.
     """
     from veilleur.train.base import BUNDLED, resolve_base
-    from veilleur.train.camembert import fit_camembert, load_base
+    from veilleur.train.camembert import FittedCamembert, fit_camembert, load_base, soup
 
     job.check()
     rows, validation = holdout(job.learnt, job.topics, VALIDATION_SHARE, settings.seed)
@@ -217,38 +224,24 @@ def train_camembert(
     _prepare_work(work, {**asdict(settings), "labels": training_hash(job.learnt), "topics": job.topics}, resume)
 
     pieces = list(grouped_folds(rows, job.topics, settings.folds, settings.seed)) if settings.folds > 1 else []
-    logits: Logits = np.zeros((len(rows), len(job.topics)))
-    for number, (train, held) in enumerate(pieces, 1):
-        saved = work / f"fold-{number}.npy"
-        if not saved.is_file():
-            name = f"fold {number} of {len(pieces)}"
-            part = work / f"fold-{number}"
-            fitted = fit_camembert(
-                [rows[index] for index in train],
-                validation,
-                job.topics,
-                settings,
-                base,
-                part,
-                partial(report, name),
-            )
-            unfinished = saved.with_suffix(".partial.npy")
-            np.save(unfinished, fitted.logits([rows[index] for index in held]))
-            unfinished.rename(saved)
-            shutil.rmtree(part, ignore_errors=True)
-        logits[held] = np.load(saved)
-    final = fit_camembert(
-        rows,
-        validation,
-        job.topics,
-        settings,
-        base,
-        work / "final",
-        partial(report, "final"),
-    )
     if pieces:
+        logits: Logits = np.zeros((len(rows), len(job.topics)))
+        members = []
+        for number, (train, held) in enumerate(pieces, 1):
+            name = f"fold {number} of {len(pieces)}"
+            saved = work / f"fold-{number}.safetensors"
+            if not saved.is_file():
+                learnt = [rows[index] for index in train]
+                part = work / f"fold-{number}"
+                member = fit_camembert(learnt, validation, job.topics, settings, base, part, partial(report, name))
+                member.save(saved)
+                shutil.rmtree(part, ignore_errors=True)
+            members.append(FittedCamembert.load(saved, base, len(job.topics)))
+            logits[held] = members[-1].logits([rows[index] for index in held])
+        final = soup(members)
         outcome = _out_of_fold(job, rows, logits, [held for _, held in pieces])
     else:
+        final = fit_camembert(rows, validation, job.topics, settings, base, work / "final", partial(report, "final"))
         outcome = _out_of_fold(job, validation, final.logits(validation), [np.arange(len(validation))])
     with new_folder(job.out) as folder:
         _save_camembert(final, outcome.decision, job.topics, folder, quantise)
@@ -308,7 +301,8 @@ def new_folder(out: Path) -> Iterator[Path]:
 
 
 def _out_of_fold(job: Job, rows: Rows, logits: Logits, folds: Sequence[Indices]) -> OutOfFold:
-    return OutOfFold(rows, label_matrix(rows, job.topics), logits, natural_weights(rows, job.learnt), folds)
+    weights = natural_weights(rows, job.learnt)
+    return OutOfFold(rows, label_matrix(rows, job.topics), logits, weights, folds, job.exclusive)
 
 
 def _finish(job: Job, folder: Path, kind: str, settings: dict[str, Any], outcome: OutOfFold) -> Manifest:
@@ -338,6 +332,7 @@ def _finish(job: Job, folder: Path, kind: str, settings: dict[str, Any], outcome
                 **settings,
             },
             versions=library_versions(),
+            exclusive=job.exclusive,
         ),
     )
     tagger = load(folder)

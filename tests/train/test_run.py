@@ -4,11 +4,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from click.testing import CliRunner
 
 from veilleur import VeilleurError, load
+from veilleur.cli import main
+from veilleur.evaluate.run import read_labels
 from veilleur.labels.rows import LabelledParagraph
 from veilleur.model.bundle import MANIFEST, read_manifest
-from veilleur.train.camembert import CamembertSettings, EpochReport
+from veilleur.train.camembert import CamembertSettings, EpochReport, FittedCamembert, load_base, soup
+from veilleur.train.encoder import TokenVotes
 from veilleur.train.run import Job, OutOfFold, new_folder, train_camembert, train_tfidf
 from veilleur.train.tfidf import TfidfSettings
 
@@ -97,6 +102,84 @@ def test_a_topic_that_cannot_be_learnt_is_named(article_rows: list[LabelledParag
     rows = [replace(row, topics=tuple(topic for topic in row.topics if topic != "maritime")) for row in article_rows]
     with pytest.raises(VeilleurError, match="no paragraph to learn from has the topic 'maritime'"):
         train_tfidf(Job(rows, TOPICS, tmp_path / "b", ""), TfidfSettings())
+
+
+SECTIONS = """
+exclusive = {exclusive}
+
+[[topic]]
+id = "sport"
+name_fr = "sport"
+name_en = "sport"
+definition = "Compétitions, clubs, athlètes."
+colour = "#4c6ef5"
+
+[[topic]]
+id = "economie"
+name_fr = "économie"
+name_en = "economy"
+definition = "Entreprises, emploi, prix, finances."
+colour = "#e8890c"
+
+[[topic]]
+id = "culture"
+name_fr = "culture"
+name_en = "culture"
+definition = "Livres, scène, musées, cinéma, musique."
+colour = "#2f9e44"
+"""
+
+
+@pytest.mark.parametrize("exclusive", [False, True])
+def test_other_topics_are_learnt_as_well_as_ours(exclusive: bool, tmp_path: Path) -> None:
+    (tmp_path / "sections.toml").write_text(SECTIONS.format(exclusive=str(exclusive).lower()), encoding="utf-8")
+    labels = Path(__file__).with_name("rubriques.jsonl")
+    out = tmp_path / "bundle"
+    arguments = ["train", "tfidf", "--topics", tmp_path / "sections.toml", "--labels", labels, "--folds", 3, "-o", out]
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == 0, result.output
+    assert read_manifest(out).scores["test split"]["macro_f1"] >= 0.7
+    tagger = load(out)
+    taggings = list(tagger.tag_many(["La finale du championnat", "Il pleuvra demain.", " "]))
+    assert "sport" in taggings[0].topics
+    if exclusive:
+        assert [len(tagging.topics) for tagging in taggings] == [1, 1, 0]
+        np.testing.assert_array_equal(tagger.predict(["Il pleuvra demain."]).sum(axis=1), [1])
+
+
+def test_a_fine_tune_on_exclusive_topics_gives_one_topic(
+    article_rows: list[LabelledParagraph], tiny_base: Path, tmp_path: Path
+) -> None:
+    rows = [replace(row, topics=(TOPICS[number % 6],), evidence={}) for number, row in enumerate(article_rows)]
+    settings = CamembertSettings(base=str(tiny_base), epochs=1, folds=1)
+    job = Job(rows, TOPICS, tmp_path / "one", "veilleur train camembert", exclusive=True)
+    train_camembert(job, settings, lambda part, report: None)
+    assert all(len(tagging.topics) == 1 for tagging in load(job.out).tag_many(row.text for row in rows))
+
+
+def test_exclusive_labels_have_one_topic_each(tmp_path: Path) -> None:
+    path = tmp_path / "labels.jsonl"
+    path.write_text('{"id": "a", "text": "Rien.", "topics": []}', encoding="utf-8")
+    with pytest.raises(VeilleurError, match="a has no topic, but each must have one of x, y"):
+        read_labels([path], ("x", "y"), exclusive=True)
+
+
+def test_a_soup_of_equal_networks_is_that_network(
+    article_rows: list[LabelledParagraph], tiny_base: Path, tmp_path: Path
+) -> None:
+    tokenizer, encoder = load_base(str(tiny_base), 6, 0.0)
+    one = FittedCamembert(TokenVotes(encoder, 6).eval(), tokenizer)
+    one.save(tmp_path / "one.safetensors")
+    again = FittedCamembert.load(tmp_path / "one.safetensors", str(tiny_base), 6)
+    with torch.no_grad():
+        for parameter in again.network.parameters():
+            parameter.mul_(3.0)
+    mixed = soup([one, one, again])  # the mean of 1, 1 and 3 times the weights
+    for name, value in one.network.state_dict().items():
+        torch.testing.assert_close(
+            mixed.network.state_dict()[name], value * 5 / 3 if value.is_floating_point() else value
+        )
+    np.testing.assert_array_equal(soup([one, one]).logits(article_rows[:3]), one.logits(article_rows[:3]))
 
 
 def test_outputs_are_checked_before_the_training(article_rows: list[LabelledParagraph], tmp_path: Path) -> None:
