@@ -81,8 +81,8 @@ def count_parameters(folder: Path) -> int | None:
     if manifest.kind == "tfidf":
         from veilleur.model.tfidf import TfidfModel
 
-        fitted = TfidfModel.load(file).pipeline.steps[-1][1].estimators_
-        return int(sum(one.coef_.size + one.intercept_.size for one in fitted if hasattr(one, "coef_")))
+        model = TfidfModel.load(file)
+        return int(model.weights.size + model.intercepts.size)
     try:
         import onnx
     except ModuleNotFoundError:

@@ -1,7 +1,7 @@
 """The bundle: a fitted model as a folder of plain files, and the checks that every loading makes.
 
-A bundle runs no code: its manifest is JSON, the baseline is a skops file whose types are listed here, the fine-tune is
-an ONNX graph. Every file is named in the manifest with its SHA-256.
+A bundle runs no code: its manifest is JSON, the baseline is plain arrays, the fine-tune is an ONNX graph. Every file is
+named in the manifest with its SHA-256.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from veilleur.model.files import file_sha256
 FORMAT = 1
 MANIFEST = "veilleur.json"
 CARD = "README.md"
-KINDS = {"tfidf": "model.skops", "camembert": "model.onnx"}  # the file that each kind runs
+KINDS = {"tfidf": "model.npz", "camembert": "model.onnx"}  # the file that each kind runs
 DEFAULT = "camembert"
 PICKLES = {".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin"}
 

@@ -100,7 +100,7 @@ def test_tag_refuses_what_could_not_be_written(tfidf_bundle: Path, tmp_path: Pat
 
 def test_a_damaged_bundle_is_one_sentence(tfidf_bundle: Path, tmp_path: Path) -> None:
     broken = Path(shutil.copytree(tfidf_bundle, tmp_path / "b"))
-    (broken / "model.skops").write_bytes(b"x")
+    (broken / "model.npz").write_bytes(b"x")
     result = run("tag", "-", "--bundle", broken, stdin="a", code=1)
     assert result.stderr.count("\n") == 1
     assert "has changed since" in result.stderr

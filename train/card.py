@@ -13,7 +13,8 @@ NAMES = {"tfidf": "Veilleur, TF-IDF baseline", "camembert": "Veilleur, CamemBERT
 HOW = {
     "tfidf": """\
 TF-IDF over words (1 to 2) and characters within words (3 to 6), one logistic regression a topic (scikit-learn),
-persisted with skops. Nothing in this folder is a pickle.""",
+persisted with skops in `model.skops`; `model.npz` holds the same as plain arrays, which Veilleur runs. Nothing in this
+folder is a pickle.""",
     "camembert": """\
 An encoder of CamemBERT's architecture, started from `{base}` and fine-tuned with binary cross-entropy. Every token
 votes on every topic, and a text has a topic if any of its tokens says so (softmax-weighted mean of the votes).

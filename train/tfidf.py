@@ -1,8 +1,10 @@
 """The baseline: TF-IDF of words and characters with one logistic regression a topic."""
 
 import re
+import sys
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -11,12 +13,25 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from veilleur.errors import VeilleurError
 from veilleur.labels.rows import LabelledParagraph, label_matrix
-from veilleur.model.tfidf import TfidfModel, plain
+from veilleur.model.tfidf import CHARACTER_SIZES, WORD_SIZES, TfidfModel, plain
 from veilleur.seeds.text import normalise
 
 if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
+
+PIPELINE = "model.skops"  # the fitted pipeline in a bundle, for others to load
+# What it may hold beyond skops' own safe defaults. Nothing else is loaded.
+TRUSTED = [
+    "sklearn.feature_extraction.text.TfidfTransformer",
+    "sklearn.feature_extraction.text.TfidfVectorizer",
+    "sklearn.linear_model._logistic.LogisticRegression",
+    "sklearn.multiclass.OneVsRestClassifier",
+    "sklearn.pipeline.FeatureUnion",
+    "sklearn.pipeline.Pipeline",
+    "sklearn.preprocessing._label.LabelBinarizer",
+]
 
 
 @dataclass(frozen=True)
@@ -42,19 +57,41 @@ class TfidfSettings:
     folds: int = 5
 
 
-def fit_tfidf(rows: Sequence[LabelledParagraph], topics: Sequence[str], settings: TfidfSettings) -> TfidfModel:
+def fit_tfidf(rows: Sequence[LabelledParagraph], topics: Sequence[str], settings: TfidfSettings) -> "Pipeline":
     """Fit the baseline on labelled paragraphs."""
-    model = build_pipeline(settings)
-    model.fit([plain(normalise(row.text)) for row in rows], label_matrix(rows, topics))
-    for _, vectorizer in model["features"].transformer_list:
+    pipeline = build_pipeline(settings)
+    pipeline.fit([plain(normalise(row.text)) for row in rows], label_matrix(rows, topics))
+    for _, vectorizer in pipeline["features"].transformer_list:
         # As numpy integers, each entry would become a file of its own in the bundle.
         vectorizer.vocabulary_ = {term: int(column) for term, column in vectorizer.vocabulary_.items()}
-    return TfidfModel(model)
+    return pipeline
 
 
-def tfidf_logits(model: TfidfModel, rows: Sequence[LabelledParagraph]) -> npt.NDArray[np.float64]:
-    """Return the logits of rows, of shape (rows, topics)."""
-    return model.logits([normalise(row.text) for row in rows])
+def tfidf_logits(pipeline: "Pipeline", rows: Sequence[LabelledParagraph]) -> npt.NDArray[np.float64]:
+    """Return the logits of rows, of shape (rows, topics), as inference gives them."""
+    return inference_model(pipeline).logits([normalise(row.text) for row in rows])
+
+
+def inference_model(pipeline: "Pipeline") -> TfidfModel:
+    """Return the model that gives the logits of a fitted pipeline's ``decision_function`` without scikit-learn."""
+    vectorizers = dict(pipeline["features"].transformer_list)
+    topics = pipeline["topics"].estimators_
+    idf = np.concatenate([vectorizer.idf_ for vectorizer in vectorizers.values()])
+    weights = np.zeros((len(idf), len(topics)), dtype=np.float32)
+    intercepts = np.zeros(len(topics))
+    for topic, estimator in enumerate(topics):
+        if hasattr(estimator, "coef_"):
+            weights[:, topic] = estimator.coef_[0]
+            intercepts[topic] = estimator.intercept_[0]
+        else:  # of a topic that all or none of the paragraphs had
+            intercepts[topic] = estimator.decision_function(np.zeros((1, len(idf))))[0]
+    return TfidfModel(
+        words=vectorizers["words"].get_feature_names_out().tolist(),
+        characters=vectorizers["characters"].get_feature_names_out().tolist(),
+        idf=idf,
+        weights=weights,
+        intercepts=intercepts,
+    )
 
 
 def build_pipeline(settings: TfidfSettings) -> "Pipeline":
@@ -65,11 +102,11 @@ def build_pipeline(settings: TfidfSettings) -> "Pipeline":
     from sklearn.pipeline import FeatureUnion, Pipeline
 
     words = TfidfVectorizer(
-        ngram_range=(1, 2), sublinear_tf=True, max_features=settings.word_features, strip_accents="unicode"
+        ngram_range=WORD_SIZES, sublinear_tf=True, max_features=settings.word_features, strip_accents="unicode"
     )
     characters = TfidfVectorizer(
         analyzer="char_wb",
-        ngram_range=(3, 6),
+        ngram_range=CHARACTER_SIZES,
         sublinear_tf=True,
         min_df=2,
         max_features=settings.character_features,
@@ -84,14 +121,20 @@ def build_pipeline(settings: TfidfSettings) -> "Pipeline":
     )
 
 
-def save_tfidf(model: TfidfModel, path: Path) -> None:
-    """Write the pipeline as a skops file, the same bytes for the same model.
+def save_tfidf(pipeline: "Pipeline", path: Path) -> None:
+    """Write what inference reads to `path`, and the pipeline beside it, the same bytes for the same pipeline."""
+    inference_model(pipeline).save(path)
+    _save_pipeline(pipeline, path.with_name(PIPELINE))
+
+
+def _save_pipeline(pipeline: "Pipeline", path: Path) -> None:
+    """Write a skops file.
 
     skops names things by their addresses in memory and zip dates its entries; here both are numbered and dated alike.
     """
     from skops import io
 
-    with zipfile.ZipFile(BytesIO(io.dumps(model.pipeline))) as drafted:
+    with zipfile.ZipFile(BytesIO(io.dumps(pipeline))) as drafted:
         schema = drafted.read("schema.json").decode()
         numbers: dict[str, str] = {}
 
@@ -105,3 +148,43 @@ def save_tfidf(model: TfidfModel, path: Path) -> None:
                 entry = zipfile.ZipInfo(numbers.get(number, number) + dot + ending)  # dated 1980
                 content = schema if name == "schema.json" else drafted.read(name)
                 settled.writestr(entry, content, zipfile.ZIP_DEFLATED, 9)
+
+
+def load_pipeline(path: Path) -> "Pipeline":
+    """Read a skops file of a baseline, refusing any type that is not listed in `TRUSTED`.
+
+    Raises
+    ------
+    VeilleurError
+        If the file is no skops file or holds another type.
+    """
+    with _without_torch():
+        from skops import io
+        from skops.io.exceptions import UntrustedTypesFoundException
+
+    if not zipfile.is_zipfile(path):
+        raise VeilleurError(f"{path} is not a skops file (a pickle is never loaded): get the bundle again")
+    try:
+        return io.load(path, trusted=TRUSTED)
+    except UntrustedTypesFoundException as error:
+        raise VeilleurError(f"{path} holds types that a bundle may not: {error}") from error
+    except Exception as error:  # skops has no other error class of its own
+        raise VeilleurError(f"{path} cannot be loaded ({error}): get the bundle again") from error
+
+
+@contextmanager
+def _without_torch() -> Iterator[None]:
+    """Keep the import of skops from importing torch.
+
+    skops walks all modules of scikit-learn, one of which imports torch where that is installed; a module that stands
+    as None cannot be imported, and the walk goes on.
+    """
+    name = "sklearn.externals.array_api_compat.torch"
+    if name in sys.modules:
+        yield
+        return
+    sys.modules[name] = None  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        del sys.modules[name]

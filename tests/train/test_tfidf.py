@@ -1,5 +1,13 @@
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from veilleur import VeilleurError, load
 from veilleur.labels.rows import LabelledParagraph
-from veilleur.train.tfidf import TfidfSettings, fit_tfidf, tfidf_logits
+from veilleur.model.tfidf import plain
+from veilleur.train.tfidf import PIPELINE, TfidfSettings, fit_tfidf, load_pipeline, tfidf_logits
 
 TOPICS = ("cybercrime", "migration", "drugs", "trafficking", "fire-rescue", "maritime")
 
@@ -19,3 +27,35 @@ def test_the_baseline_learns_words_and_reads_accents_and_apostrophes_alike(
     assert logits[0, 2] > logits[1, 2]
     assert logits[2, 1] > logits[1, 1]
     assert abs(logits[2, 1] - logits[3, 1]) < 1e-9
+
+
+def test_a_topic_that_no_paragraph_has_is_fitted_too(article_rows: list[LabelledParagraph]) -> None:
+    topics = (*TOPICS, "chess")
+    pipeline = fit_tfidf(article_rows, topics, TfidfSettings())
+    expected = pipeline.decision_function(["La lutte contre la drogue"])
+    found = tfidf_logits(pipeline, [LabelledParagraph("1", "La lutte contre la drogue", ())])
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_the_pipeline_beside_the_model_gives_the_same_scores(
+    article_rows: list[LabelledParagraph], tfidf_bundle: Path
+) -> None:
+    texts = [row.text for row in article_rows]
+    expected = load_pipeline(tfidf_bundle / PIPELINE).decision_function([plain(text) for text in texts])
+    np.testing.assert_allclose(load(tfidf_bundle).model.logits(texts), expected, atol=1e-5)
+
+
+def test_a_pickle_in_place_of_the_pipeline_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / PIPELINE
+    path.write_bytes(pickle.dumps({"weights": [1, 2, 3]}))
+    with pytest.raises(VeilleurError, match="a pickle is never loaded"):
+        load_pipeline(path)
+
+
+def test_a_pipeline_with_a_foreign_type_is_refused(tmp_path: Path) -> None:
+    from sklearn.linear_model import SGDClassifier
+    from skops import io
+
+    io.dump({"model": SGDClassifier(), "path": Path("x")}, tmp_path / PIPELINE)
+    with pytest.raises(VeilleurError, match="types that a bundle may not"):
+        load_pipeline(tmp_path / PIPELINE)
