@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from veilleur.train.encoder import TokenVotes, pool
 
-OPSET = 18
+OPSET = 20  # the first with Gelu as one operator
 
 
 class _Inference(nn.Module):
