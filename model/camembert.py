@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 OVERLAP = 64  # tokens that two neighbouring windows of a long text share
-# Sum and normalisation in one kernel: on processors it does one number at a time and takes a quarter of all time; as two
-# kernels it takes a twentieth.
+# Sum and normalisation in one kernel, which does one number at a time and takes a quarter of all time; as two kernels
+# they take a twentieth.
 SLOW_FUSIONS = ["SkipLayerNormFusion"]
 
 
