@@ -112,11 +112,11 @@ def _measure(folder: str, texts: Sequence[str]) -> dict[str, Any]:
         "load_seconds": loaded - start,
         "paragraphs_per_second": len(texts) / spent,
         "texts": len(texts),
-        "peak_bytes": _peak_bytes(),
+        "peak_bytes": peak_bytes(),
     }
 
 
-def _peak_bytes() -> int | None:
+def peak_bytes() -> int | None:
     """Return the most memory that this process held.
 
     Linux counts a parent's memory into ``ru_maxrss``, so its status file is read first.

@@ -21,7 +21,7 @@ WORD_SIZES = (1, 2)  # how many words an n-gram of words has, at least and at mo
 CHARACTER_SIZES = (3, 6)
 BATCH = 2**15  # characters that are read at once, or one text
 LARGEST = 2**30  # bytes that a model may take in memory
-_TOKEN = re.compile(r"\b\w\w+\b")  # scikit-learn's words
+_TOKEN = re.compile(r"\w\w+")  # what scikit-learn's pattern, with its word borders, finds too
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
