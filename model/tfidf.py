@@ -8,7 +8,7 @@ the weights of the n-grams that occur are read.
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, pairwise
+from itertools import chain, pairwise, repeat
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,7 @@ class TfidfModel:
         weights: npt.NDArray[np.float32],
         intercepts: Floats,
     ) -> None:
-        self.words = {term: column for column, term in enumerate(words)}
+        self.words = WordGrams(words)
         self.characters = CharacterGrams(characters)
         self.idf = idf
         self.weights = weights.astype(np.float64)  # once, since every product with them is of this type
@@ -76,7 +76,7 @@ class TfidfModel:
     def save(self, path: Path) -> None:
         """Write the model as a numpy archive of plain arrays, the same bytes for the same model."""
         arrays: dict[str, npt.NDArray[Any]] = {
-            "words": _written(self.words),
+            "words": _written(self.words.terms),
             "characters": _written(self.characters.terms),
             "idf": self.idf,
             "weights": self.weights.astype(np.float32),
@@ -101,28 +101,29 @@ class TfidfModel:
         An n-gram that occurs several times adds the same each time; one of two words adds half to each.
         """
         prepared = _prepared([text[first:last] for first, last in words])
-        places, found = self.characters.find(prepared)
-        # Each occurrence of an n-gram, with the two places that share it; but for pairs of words both are the same.
         tokens = [(token, place) for place, word in enumerate(prepared) for token in _TOKEN.findall(word)]
-        shared = [(self.words.get(token), place, place) for token, place in tokens]
-        shared += [(self.words.get(f"{one} {two}"), first, second) for (one, first), (two, second) in pairwise(tokens)]
-        known = np.array([one for one in shared if one[0] is not None], dtype=np.int64).reshape(-1, 3)
-        occurrences = np.concatenate([known[:, 0], found + len(self.words)])
+        token_places = np.array([place for _, place in tokens], dtype=np.int64)
+        firsts, lasts, known = self.words.find([token for token, _ in tokens])
+        places, found = self.characters.find(prepared)
+        occurrences = np.concatenate([known, found + len(self.words.terms)])
 
         columns, counts = _counted(occurrences)
         each = self._values(np.zeros_like(columns), columns, counts) / counts
         halves = each[np.searchsorted(columns, occurrences), None] * self.weights[occurrences] / 2
         result = np.zeros((len(words), self.topics))
-        np.add.at(result, np.concatenate([known[:, 1], places]), halves)
-        np.add.at(result, np.concatenate([known[:, 2], places]), halves)
+        # Half of each n-gram goes to its first word and half to its last, which are the same but for pairs.
+        np.add.at(result, np.concatenate([token_places[firsts], places]), halves)
+        np.add.at(result, np.concatenate([token_places[lasts], places]), halves)
         return result, self.intercepts
 
     def _rows(self, prepared: Sequence[str]) -> Iterator[Floats]:
         """Give the logits of each text."""
+        tokens = [[*_TOKEN.findall(text), ""] for text in prepared]  # no pair goes over the empty one
+        token_owners = np.repeat(np.arange(len(tokens)), [len(one) for one in tokens])
+        firsts, _, known = self.words.find([*chain.from_iterable(tokens)])
         owners, found = self.characters.find(prepared)
-        words = [self._word_columns(text) for text in prepared]
-        owners = np.concatenate([np.repeat(np.arange(len(words)), [len(one) for one in words]), owners])
-        found = np.concatenate([np.fromiter(chain.from_iterable(words), np.int64), found + len(self.words)])
+        owners = np.concatenate([token_owners[firsts], owners])
+        found = np.concatenate([known, found + len(self.words.terms)])
         # As one number each, so that one sort orders them by text and column and brings those alike together.
         bits = len(self.idf).bit_length()
         cells, counts = _counted((owners << bits) + found)
@@ -132,21 +133,49 @@ class TfidfModel:
         for first, last in pairwise(borders):
             yield values[first:last] @ self.weights.take(columns[first:last], axis=0) + self.intercepts
 
-    def _word_columns(self, prepared: str) -> list[int]:
-        """Return the column of each n-gram of words that is known."""
-        tokens = _TOKEN.findall(prepared)
-        grams = [*tokens, *map(" ".join, pairwise(tokens))]
-        return [column for column in map(self.words.get, grams) if column is not None]
-
     def _values(self, owners: Integers, columns: Integers, counts: Integers) -> Floats:
         """Return the values of columns by the place of their text and how often each occurs in it."""
         values = (1 + np.log(counts)) * self.idf.take(columns)
-        parts = 2 * owners + (columns >= len(self.words))
+        parts = 2 * owners + (columns >= len(self.words.terms))
         return values / np.sqrt(np.bincount(parts, weights=values * values)).take(parts)
 
 
+class WordGrams:
+    """Finds single words and pairs of words.
+
+    Parameters
+    ----------
+    terms : sequence of str
+        The n-grams in the order of their columns.
+    """
+
+    def __init__(self, terms: Sequence[str]) -> None:
+        self.terms = terms
+        pairs = [term.split(" ") for term in terms]
+        self._words = {word: number for number, word in enumerate(dict.fromkeys(chain.from_iterable(pairs)), 1)}
+        self._base = np.uint64(len(self._words) + 1)
+        firsts, lasts = (self._numbers([pair[end] for pair in pairs]) for end in (0, -1))
+        self._table = Table(np.where([len(pair) > 1 for pair in pairs], firsts * self._base + lasts, firsts))
+
+    def find(self, tokens: Sequence[str]) -> tuple[Integers, Integers, Integers]:
+        """Return each occurrence of an n-gram: the places of its first and last token, and the column."""
+        numbers = self._numbers(tokens)
+        pairs = np.where(numbers[:-1] == 0, np.uint64(0), numbers[:-1] * self._base + numbers[1:])
+        single, single_columns = self._table.find(numbers)
+        first, pair_columns = self._table.find(pairs)
+        return (
+            np.concatenate([single, first]),
+            np.concatenate([single, first + 1]),
+            np.concatenate([single_columns, pair_columns]),
+        )
+
+    def _numbers(self, words: Sequence[str]) -> Keys:
+        """Return the number of each word, and 0 for words of no n-gram."""
+        return np.fromiter(map(self._words.get, words, repeat(0)), np.uint64, len(words))
+
+
 class CharacterGrams:
-    """Finds n-grams of characters in texts, as a table from numbers to columns.
+    """Finds n-grams of characters within words.
 
     An n-gram is read as a number whose digits are its characters, by their place in the alphabet of all n-grams. With 3
     to 6 characters, no two n-grams are the same number up to an alphabet of 1,600 characters; beyond that the numbers
@@ -172,13 +201,13 @@ class CharacterGrams:
         numbers = np.empty(len(terms), dtype=np.uint64)
         for size, found in self._numbers(codes):
             numbers[sizes == size] = found[starts[sizes == size]]
-        self._build(numbers)
+        self._table = Table(numbers)
 
     def find(self, texts: Sequence[str]) -> tuple[Integers, Integers]:
         """Return each occurrence of an n-gram in prepared texts: the place of the text, and the column."""
         codes = _codes("\n".join(["", *texts, ""]))
         owners = np.repeat(np.arange(len(texts)), [len(text) + 1 for text in texts])
-        found = [self._look_up(numbers) for _, numbers in self._numbers(codes)]
+        found = [self._table.find(numbers) for _, numbers in self._numbers(codes)]
         return (
             np.concatenate([owners[positions] for positions, _ in found]),
             np.concatenate([columns for _, columns in found]),
@@ -198,33 +227,41 @@ class CharacterGrams:
             if size >= lowest:
                 yield size, numbers
 
-    def _build(self, numbers: Keys) -> None:
-        """Fill the table, by linear probing: each number in the first free slot from its own on."""
+
+class Table:
+    """From numbers, none of them 0, to their columns: a hash table with linear probing, for many numbers at once.
+
+    Parameters
+    ----------
+    numbers : uint64 array
+        All different, in the order of their columns.
+    """
+
+    def __init__(self, numbers: Keys) -> None:
         bits = max(8, len(numbers).bit_length() + 2)
         self._shift = np.uint64(64 - bits)
-        self._table = np.zeros(2**bits, dtype=np.uint64)
+        self._held = np.zeros(2**bits, dtype=np.uint64)
         self._columns = np.zeros(2**bits, dtype=np.int64)
         rest, slots = np.arange(len(numbers)), self._slots(numbers)
         while len(rest):
-            free = self._table[slots] == 0
-            self._table[slots[free]] = numbers[rest[free]]  # of those that meet, the last takes the slot
+            free = self._held[slots] == 0
+            self._held[slots[free]] = numbers[rest[free]]  # of those that meet, the last takes the slot
             self._columns[slots[free]] = rest[free]
-            left = self._columns[slots] != rest
-            left |= self._table[slots] != numbers[rest]
-            rest, slots = rest[left], (slots[left] + 1) % len(self._table)
+            left = self._held[slots] != numbers[rest]
+            rest, slots = rest[left], (slots[left] + 1) % len(self._held)
 
-    def _look_up(self, numbers: Keys) -> tuple[Integers, Integers]:
-        """Return the positions of numbers that are in the table, and their columns."""
+    def find(self, numbers: Keys) -> tuple[Integers, Integers]:
+        """Return the positions of numbers that are in the table, and their columns; 0 is none of them."""
         positions, slots = np.arange(len(numbers)), self._slots(numbers)
         found, columns = [positions[:0]], [positions[:0]]
         while len(positions):
-            held = self._table.take(slots)
-            here = np.flatnonzero(held == numbers)
+            held = self._held.take(slots)
+            here = np.flatnonzero((held == numbers) & (held != 0))
             other = np.flatnonzero((held != numbers) & (held != 0))
             found.append(positions.take(here))
             columns.append(self._columns.take(slots.take(here)))
             positions, numbers, slots = positions.take(other), numbers.take(other), slots.take(other) + 1
-            slots %= len(self._table)
+            slots %= len(self._held)
         return np.concatenate(found), np.concatenate(columns)
 
     def _slots(self, numbers: Keys) -> Integers:
