@@ -1,6 +1,6 @@
 """How fast both models tag and start, as ratios to what else does the same on this machine.
 
-    python -P benchmarks/throughput.py [--paragraphs 256] [--rounds 3]
+    python -P benchmarks/throughput.py [--paragraphs 256] [--rounds 3] [--threads N]
 
 The fine-tune is measured on a bundle that is made for it: the bundled base with a head of random weights, which are as
 fast as any. Every figure is the best of the rounds, in which rivals take turns. Needs the extra `benchmarks`; without
@@ -65,14 +65,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Rates, starts and memory as ratios.")
     parser.add_argument("--paragraphs", type=int, default=256, help="That the fine-tune tags in a round.")
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=processors(), help="Of the fine-tune and what it is held to.")
     options = parser.parse_args()
     texts = [segment.text for bulletin in (*articles(), *composed()) for segment in bulletin.readable]
     some = texts[:: max(1, len(texts) // options.paragraphs)][: options.paragraphs]
     set_verbosity_error()
     disable_progress_bar()
-    torch.set_num_threads(processors())
+    torch.set_num_threads(options.threads)
     with TemporaryDirectory() as folder:
-        report_fine_tune(make_bundle(Path(folder) / "bundle"), some, options.rounds)
+        report_fine_tune(make_bundle(Path(folder) / "bundle"), some, options.rounds, options.threads)
         report_baseline(Path(folder), texts, options.rounds)
     report_starts(2 * options.rounds)
 
@@ -92,16 +93,16 @@ def make_bundle(folder: Path) -> Path:
     return folder
 
 
-def report_fine_tune(bundle: Path, texts: Sequence[str], rounds: int) -> None:
+def report_fine_tune(bundle: Path, texts: Sequence[str], rounds: int, threads: int) -> None:
     config = AutoConfig.from_pretrained(bundle)
     model = AutoModelForSequenceClassification.from_pretrained(bundle, dtype=torch.float32)
     layers = model.roberta.encoder.layer
     del layers[-1]  # the one that pools, so that it is not counted against transformers
     tokenizer = AutoTokenizer.from_pretrained(bundle)
     classify = pipeline("text-classification", model=model, tokenizer=tokenizer, top_k=None, batch_size=BATCH)
-    tagger = load(bundle)
+    tagger = load(bundle, threads=threads)
     lengths = np.array([len(ids) for ids in tokenizer(list(texts), truncation=True)["input_ids"]])
-    print(f"fine-tune: {len(texts)} paragraphs of {lengths.mean():.0f} tokens on {processors()} processors")
+    print(f"fine-tune: {len(texts)} paragraphs of {lengths.mean():.0f} tokens, {threads} threads")
     rates = best_rates(
         {
             f"transformers pipeline, fp32, batches of {BATCH}": lambda: classify(list(texts), truncation=True),
@@ -114,7 +115,7 @@ def report_fine_tune(bundle: Path, texts: Sequence[str], rounds: int) -> None:
     hidden, inner = config.hidden_size, config.intermediate_size
     products = lengths.mean() * (4 * hidden * hidden + 2 * hidden * inner) + 2 * (lengths**2).mean() * hidden
     needed = 2 * len(layers) * products * list(rates.values())[-1]
-    for name, rate in product_rates(rounds).items():
+    for name, rate in product_rates(rounds, threads).items():
         print(f"  {name:52} {rate / 1e9:10,.0f} GFLOP/s  tag_many reaches {needed / rate:.0%} of it")
     paragraphs = bundle.with_suffix(".txt")
     paragraphs.write_text("\n".join(texts), encoding="utf-8")
@@ -122,11 +123,11 @@ def report_fine_tune(bundle: Path, texts: Sequence[str], rounds: int) -> None:
     print(f"  memory: pipeline {theirs / MIB:,.0f} MiB, tag_many {ours / MIB:,.0f} MiB, {ours / theirs:.2f} times")
 
 
-def product_rates(rounds: int) -> dict[str, float]:
-    """Return operations a second of one large matrix product on all processors, by type."""
+def product_rates(rounds: int, threads: int) -> dict[str, float]:
+    """Return operations a second of one large matrix product, by type."""
     values = torch.rand(SIDE, SIDE)
     halves = values.bfloat16()
-    integer = integer_product()
+    integer = integer_product(threads)
     bytes_ = np.ones((SIDE, SIDE), dtype=np.uint8)
     products: dict[str, Callable[[], object]] = {
         "matrix product, fp32": lambda: values @ values,
@@ -138,7 +139,7 @@ def product_rates(rounds: int) -> dict[str, float]:
     return best_rates(repeated, 2 * SIDE**3 * repeats, rounds)
 
 
-def integer_product() -> Any:
+def integer_product(threads: int) -> Any:
     """Make a session that multiplies a matrix by a constant one."""
     make, kinds = onnx.helper, onnx.TensorProto
     left = make.make_tensor_value_info("left", kinds.UINT8, [SIDE, SIDE])
@@ -148,7 +149,7 @@ def integer_product() -> Any:
     graph = make.make_graph([node], "product", [left], [output], [right])
     model = make.make_model(graph, opset_imports=[make.make_opsetid("", 18)], ir_version=9)
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = processors()
+    options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 

@@ -1,8 +1,8 @@
 """The baseline at inference: TF-IDF of words and characters with one logistic regression a topic, in numpy alone.
 
 The features are those of the scikit-learn pipeline that `veilleur.train.tfidf` fits, so the scores are too. What makes
-it quicker: n-grams of characters are looked up as numbers, many texts at once, without making strings of them, and only
-the weights of the n-grams that occur are read.
+it quicker: n-grams are looked up as numbers, many texts at once, without making strings of them, and only the weights of
+those that occur are read.
 """
 
 import re
