@@ -9,6 +9,7 @@ fastText its line is left out.
 
 import argparse
 import importlib.util
+import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -223,7 +224,10 @@ def show_rates(rates: Mapping[str, float]) -> None:
 
 def run(arguments: Sequence[str]) -> None:
     command = [sys.executable, "-P", "-c", *arguments]
-    subprocess.run(command, input="Saisie de drogue au port.", stdout=subprocess.DEVNULL, text=True, check=True)
+    environment = {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}  # modules are compiled, as after an installation
+    subprocess.run(
+        command, env=environment, input="Saisie de drogue au port.", stdout=subprocess.DEVNULL, text=True, check=True
+    )
 
 
 def peak(arguments: Sequence[str]) -> float:

@@ -1,8 +1,8 @@
 """The baseline at inference: TF-IDF of words and characters with one logistic regression a topic, in numpy alone.
 
 The features are those of the scikit-learn pipeline that `veilleur.train.tfidf` fits, so the scores are too. What makes
-it quicker: n-grams are looked up as numbers, many texts at once, without making strings of them, and only the weights of
-those that occur are read.
+it quicker: n-grams are looked up as numbers, many texts at once, without making strings of them, and only the weights
+of those that occur are read.
 """
 
 import re
@@ -151,11 +151,17 @@ class WordGrams:
 
     def __init__(self, terms: Sequence[str]) -> None:
         self.terms = terms
-        pairs = [term.split(" ") for term in terms]
-        self._words = {word: number for number, word in enumerate(dict.fromkeys(chain.from_iterable(pairs)), 1)}
+        words = " ".join(terms).split(" ")
+        self._words = {word: number for number, word in enumerate(dict.fromkeys(words), 1)}
         self._base = np.uint64(len(self._words) + 1)
-        firsts, lasts = (self._numbers([pair[end] for pair in pairs]) for end in (0, -1))
-        self._table = Table(np.where([len(pair) > 1 for pair in pairs], firsts * self._base + lasts, firsts))
+        numbers = self._numbers(words)
+        is_pair = np.array([" " in term for term in terms])
+        firsts = np.arange(len(terms)) + np.cumsum(is_pair) - is_pair
+        singles, pairs = firsts[~is_pair], firsts[is_pair]
+        found = np.empty(len(terms), dtype=np.uint64)
+        found[~is_pair] = numbers[singles]
+        found[is_pair] = numbers[pairs] * self._base + numbers[pairs + 1]
+        self._table = Table(found)
 
     def find(self, tokens: Sequence[str]) -> tuple[Integers, Integers, Integers]:
         """Return each occurrence of an n-gram: the places of its first and last token, and the column."""
@@ -335,6 +341,8 @@ def _read(path: Path) -> dict[str, Any]:
     features, topics = len(words) + len(characters), arrays["intercepts"].size
     if [array.shape for array in numbers] != [(features,), (features, topics), (topics,)]:
         raise ValueError("its arrays do not fit each other")
-    if len(set(words)) + len(set(characters)) != features or not all(np.isfinite(array).all() for array in numbers):
-        raise ValueError("its n-grams repeat or its weights are not numbers")
+    if max(word.count(" ") for word in words) >= WORD_SIZES[1]:
+        raise ValueError("its n-grams have too many words")
+    if not all(np.isfinite(array).all() for array in numbers):
+        raise ValueError("its weights are not numbers")
     return {**arrays, "words": words, "characters": characters}

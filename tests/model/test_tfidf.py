@@ -79,7 +79,7 @@ WHOLE = {
         {"weights": np.full((3, 2), np.nan, np.float32)},
         {"intercepts": np.ones((1, 2))},
         {"intercepts": np.array(1.0)},
-        {"words": terms("a", "a")},
+        {"words": terms("a b c", "b")},
         {"words": np.frombuffer(b"\xff\n\xff", dtype=np.uint8)},
         {"characters": terms("abc").astype(np.int64)},
         {"characters": np.array(["abc"], dtype=object)},
