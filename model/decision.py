@@ -29,5 +29,6 @@ def decide(
     """
     if not exclusive:
         return (probabilities >= np.array(thresholds)).astype(np.int64)
-    likeliest = np.eye(len(thresholds), dtype=np.int64)[probabilities.argmax(axis=1)]
-    return likeliest * probabilities.any(axis=1, keepdims=True)
+    likeliest: npt.NDArray[np.int64] = np.eye(len(thresholds), dtype=np.int64)[probabilities.argmax(axis=1)]
+    likeliest[~probabilities.any(axis=1)] = 0
+    return likeliest

@@ -64,6 +64,7 @@ def fit_tfidf(rows: Sequence[LabelledParagraph], topics: Sequence[str], settings
     for _, vectorizer in pipeline["features"].transformer_list:
         # As numpy integers, each entry would become a file of its own in the bundle.
         vectorizer.vocabulary_ = {term: int(column) for term, column in vectorizer.vocabulary_.items()}
+        vars(vectorizer).pop("_stop_words_id", None)  # an address in this process, which scikit-learn does without
     return pipeline
 
 
