@@ -504,11 +504,11 @@ def labels_export(output: Path, labels: tuple[Path, ...], split: str | None) -> 
     click.echo(f"{len(rows)} paragraphs written to {output}")
 
 
-def _rows(paths: tuple[Path, ...], topics: tuple[str, ...]) -> list[Any]:
+def _rows(paths: tuple[Path, ...], topics: tuple[str, ...], exclusive: bool = False) -> list[Any]:
     from veilleur.evaluate.run import read_labels
     from veilleur.labels.rows import shipped_rows
 
-    return read_labels(paths, topics) if paths else shipped_rows()
+    return read_labels(paths, topics, exclusive) if paths else shipped_rows()
 
 
 def _job(
@@ -519,13 +519,12 @@ def _job(
     out_of_fold: Path | None,
 ) -> "Job":
     from veilleur.evaluate.run import read_labels
-    from veilleur.labels.rows import shipped_rows
     from veilleur.labels.topics import read_topics
     from veilleur.train.run import Job
 
     chosen = read_topics(topics)
     ids = chosen.ids
-    rows = read_labels(labels, ids, chosen.exclusive) if labels else shipped_rows()
+    rows = _rows(labels, ids, chosen.exclusive)
     if not rows:
         raise VeilleurError("there are no labels: name label files with --labels")
     tests = [(path.name, read_labels([path], ids, chosen.exclusive)) for path in measure]

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 from veilleur.batch.chunks import Chunk, Position
 from veilleur.batch.inputs import Item, Reject
@@ -13,7 +13,6 @@ from veilleur.model.tagger import CHUNK, Tagger
 from veilleur.seeds.reader import read_bulletin
 
 Unit = Literal["bulletin", "paragraph", "topic", "text"]
-UNITS: tuple[Unit, ...] = get_args(Unit)
 Record = dict[str, Any]
 
 

@@ -92,6 +92,7 @@ class Work:
             compressed(file, compression_of(output.name)) as packed,
         ):
             encoder.assemble(parts, packed)
+        _sync_folder(output.parent)
         (self.folder / JOURNAL).unlink()  # from here on there is nothing to go on with
         _sync_folder(self.folder)
         shutil.rmtree(self.folder, ignore_errors=True)
@@ -104,6 +105,7 @@ class Work:
             return
         with _replacing(path, self.folder / "rejects") as file:
             REJECTS.assemble(parts, file)
+        _sync_folder(path.parent)
 
     def _save(self, journal: Journal) -> None:
         content = {"job": self.identity, **asdict(journal)}
@@ -194,22 +196,17 @@ def _try_lock(file: BinaryIO) -> bool:
 
 @contextmanager
 def _replacing(path: Path, partial: Path) -> Iterator[BinaryIO]:
-    """Write a file that appears when it is complete and on the disk."""
+    """Write a file that appears when it is complete; its folder is still to be synced."""
     with partial.open("wb") as file:
         yield file
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
-    _sync_folder(path.parent)
 
 
 def _write(path: Path, data: bytes) -> None:
-    partial = path.with_name(f"{path.name}.new")
-    with partial.open("wb") as file:
+    with _replacing(path, path.with_name(f"{path.name}.new")) as file:
         file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def _sync_folder(folder: Path) -> None:

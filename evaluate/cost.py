@@ -4,6 +4,7 @@
 """
 
 import json
+import math
 import re
 import subprocess
 import sys
@@ -88,14 +89,7 @@ def count_parameters(folder: Path) -> int | None:
     except ModuleNotFoundError:
         return None
     constants = onnx.load(str(file)).graph.initializer
-    return sum(_product(constant.dims) for constant in constants)
-
-
-def _product(sides: Sequence[int]) -> int:
-    size = 1
-    for side in sides:
-        size *= side
-    return size
+    return int(sum(math.prod(constant.dims) for constant in constants))
 
 
 def _measure(folder: str, texts: Sequence[str]) -> dict[str, Any]:

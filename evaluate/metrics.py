@@ -9,14 +9,10 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 from sklearn import metrics as sk
 
 from veilleur.errors import VeilleurError
-from veilleur.evaluate.bootstrap import RESAMPLES, Interval, draw_samples, percentiles
-
-Labels = npt.NDArray[np.int64]
-Floats = npt.NDArray[np.floating]
+from veilleur.evaluate.bootstrap import RESAMPLES, Floats, Interval, Labels, draw_samples, percentiles
 
 BINS = 10  # of the calibration error, of equal width
 

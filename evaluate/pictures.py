@@ -4,7 +4,7 @@ They are drawn on a transparent ground, their text in the colour of the page's, 
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import StringIO
@@ -109,66 +109,47 @@ def _f1_by_topic(evaluations: Sequence[Evaluation]) -> Picture:
 
 
 def _precision_recall(labels: Labels, models: Sequence[Answers]) -> Picture:
-    words = []
-    with _by_topic(models[0].topics) as (figure, panels):
-        for column, (topic, axes) in enumerate(zip(models[0].topics, panels, strict=True)):
-            truth = labels[:, column]
-            axes.set(xlim=(0, 1.02), ylim=(0, 1.04), xlabel="recall", ylabel="precision")
-            if not truth.any():
-                _undefined(axes, "no paragraph has it")
-                words.append(f"{topic}: undefined.")
-                continue
-            said = []
-            for place, model in enumerate(models):
-                precision, recall, _ = precision_recall_curve(truth, model.probabilities[:, column])
-                kept = _thinned(len(recall))
-                axes.step(recall[kept], precision[kept], LINES[place % 4], where="post", **_line(place, model.name))
-                at = _rates(truth, model.predicted[:, column])
-                if at[0] is not None and at[1] is not None:
-                    axes.plot([at[1]], [at[0]], MARKS[place % len(MARKS)], color=_colour(place), markersize=6)
-                said.append(f"{model.name} precision {_words(at[0])} at recall {_words(at[1])}")
-            words.append(f"{topic}: {', '.join(said)}.")
-        _legend(figure, panels[0])
-        svg = _svg(figure, "precision-recall")
-    return Picture(
+    def draw(axes: "Axes", truth: Labels, column: int, place: int, model: Answers) -> str:
+        precision, recall, _ = precision_recall_curve(truth, model.probabilities[:, column])
+        kept = _thinned(len(recall))
+        axes.step(recall[kept], precision[kept], LINES[place % 4], where="post", **_line(place, model.name))
+        at = _rates(truth, model.predicted[:, column])
+        if at[0] is not None and at[1] is not None:
+            axes.plot([at[1]], [at[0]], MARKS[place % len(MARKS)], color=_colour(place), markersize=6)
+        return f"{model.name} precision {_words(at[0])} at recall {_words(at[1])}"
+
+    return _each_topic(
         "precision-recall",
         "Precision and recall of each topic",
         "A curve shows what every threshold would give; the mark is the shipped threshold.",
-        " ".join(words),
-        svg,
+        labels,
+        models,
+        draw,
+        {"xlim": (0, 1.02), "ylim": (0, 1.04), "xlabel": "recall", "ylabel": "precision"},
     )
 
 
 def _thresholds(labels: Labels, models: Sequence[Answers]) -> Picture:
-    words = []
-    with _by_topic(models[0].topics) as (figure, panels):
-        for column, (topic, axes) in enumerate(zip(models[0].topics, panels, strict=True)):
-            axes.set(xlim=(0, 1), ylim=(0, 1.04), xlabel="threshold", ylabel="F1")
-            truth = labels[:, column].astype(bool)
-            if not truth.any():
-                _undefined(axes, "no paragraph has it")
-                words.append(f"{topic}: undefined.")
-                continue
-            said = []
-            for place, model in enumerate(models):
-                scores = model.probabilities[:, column]
-                above, hits = (_count_from(values, CUTS) for values in (scores, scores[truth]))
-                f1 = 2 * hits / (above + truth.sum())
-                axes.plot(CUTS, f1, LINES[place % 4], **_line(place, model.name))
-                shipped = model.thresholds[column]
-                axes.axvline(shipped, color=_colour(place), linewidth=1, linestyle=LINES[place % 4])
-                best = int(np.argmax(f1))
-                said.append(f"{model.name} ships {shipped:.2f}, best here is {CUTS[best]:.2f} with F1 {f1[best]:.2f}")
-            words.append(f"{topic}: {'; '.join(said)}.")
-        _legend(figure, panels[0])
-        svg = _svg(figure, "thresholds")
-    return Picture(
+    def draw(axes: "Axes", truth: Labels, column: int, place: int, model: Answers) -> str:
+        scores = model.probabilities[:, column]
+        above, hits = (_count_from(values, CUTS) for values in (scores, scores[truth == 1]))
+        f1 = 2 * hits / (above + truth.sum())
+        axes.plot(CUTS, f1, LINES[place % 4], **_line(place, model.name))
+        shipped = model.thresholds[column]
+        axes.axvline(shipped, color=_colour(place), linewidth=1, linestyle=LINES[place % 4])
+        best = int(np.argmax(f1))
+        return f"{model.name} ships {shipped:.2f}, best here is {CUTS[best]:.2f} with F1 {f1[best]:.2f}"
+
+    return _each_topic(
         "thresholds",
         "F1 at every threshold",
         "The vertical lines are the shipped thresholds. That another is better on these labels is no reason to ship "
         "it: it was found on the labels that it is scored on.",
-        " ".join(words),
-        svg,
+        labels,
+        models,
+        draw,
+        {"xlim": (0, 1), "ylim": (0, 1.04), "xlabel": "threshold", "ylabel": "F1"},
+        between="; ",
     )
 
 
@@ -339,6 +320,33 @@ def _heat(panels: Sequence[tuple[str, Floats]], topics: Sequence[str], across: s
             one.invert_yaxis()
             one.grid(False)
         return _svg(figure, name)
+
+
+def _each_topic(
+    name: str,
+    title: str,
+    caption: str,
+    labels: Labels,
+    models: Sequence[Answers],
+    draw: "Callable[[Axes, Labels, int, int, Answers], str]",
+    frame: Mapping[str, Any],
+    between: str = ", ",
+) -> Picture:
+    """Draw each model into a panel for each topic that a paragraph has; `draw` also says what it drew."""
+    words = []
+    with _by_topic(models[0].topics) as (figure, panels):
+        for column, (topic, axes) in enumerate(zip(models[0].topics, panels, strict=True)):
+            axes.set(**frame)
+            truth = labels[:, column]
+            if not truth.any():
+                _undefined(axes, "no paragraph has it")
+                words.append(f"{topic}: undefined.")
+                continue
+            said = [draw(axes, truth, column, place, model) for place, model in enumerate(models)]
+            words.append(f"{topic}: {between.join(said)}.")
+        _legend(figure, panels[0])
+        svg = _svg(figure, name)
+    return Picture(name, title, caption, " ".join(words), svg)
 
 
 def _with_intervals(

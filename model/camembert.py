@@ -111,24 +111,24 @@ class CamembertModel:
         best = np.full(self.topics, -np.inf)
         encoding = self.tokenizer.encode(text)
         for window in (encoding, *encoding.overflowing):
-            tokens = np.array([window.ids], dtype=np.int64)
-            (votes,) = self.session.run(["votes"], {"input_ids": tokens, "attention_mask": np.ones_like(tokens)})
-            weights = np.exp(votes[0] - votes[0].max(axis=0))
-            parts = votes[0] * weights / weights.sum(axis=0)
+            votes = self._run(window.ids, "votes")
+            weights = np.exp(votes - votes.max(axis=0))
+            parts = votes * weights / weights.sum(axis=0)
             inside = ~np.array(window.special_tokens_mask, dtype=bool)
             # A piece may begin with the space before its word, so its last character says which word it is of.
             owners = np.searchsorted(starts, np.array(window.offsets)[inside, 1] - 1, side="right") - 1
             by_word = np.zeros_like(result)
             np.add.at(by_word, np.maximum(owners, 0), parts[inside])
-            ahead = parts.sum(axis=0) > best
-            best[ahead] = parts.sum(axis=0)[ahead]
+            logits = parts.sum(axis=0)
+            ahead = logits > best
+            best[ahead] = logits[ahead]
             result[:, ahead], rest[ahead] = by_word[:, ahead], parts[~inside].sum(axis=0)[ahead]
         return result, rest
 
-    def _run(self, ids: list[int]) -> npt.NDArray[np.float32]:
+    def _run(self, ids: list[int], output: str = "logits") -> npt.NDArray[np.float32]:
         tokens = np.array([ids], dtype=np.int64)
-        (logits,) = self.session.run(["logits"], {"input_ids": tokens, "attention_mask": np.ones_like(tokens)})
-        return np.asarray(logits[0])
+        (found,) = self.session.run([output], {"input_ids": tokens, "attention_mask": np.ones_like(tokens)})
+        return np.asarray(found[0])
 
 
 def processors() -> int:

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from veilleur.errors import VeilleurError
-from veilleur.labels.rows import LabelledParagraph, label_matrix
-from veilleur.train.decision import natural_weights
+from veilleur.labels.rows import LabelledParagraph
 from veilleur.train.folds import grouped_folds, holdout
-from veilleur.train.run import VALIDATION_SHARE, OutOfFold, check_labels, tfidf_out_of_fold
+from veilleur.train.run import VALIDATION_SHARE, OutOfFold, check_labels, gathered, tfidf_out_of_fold
 from veilleur.train.tfidf import TfidfSettings
 
 if TYPE_CHECKING:
@@ -51,7 +50,7 @@ def cross_validate(
     if recipe == "tfidf":
         report("tfidf: all folds at once")
         logits, folds = tfidf_out_of_fold(rows, topics, TfidfSettings(seed=seed))
-        return OutOfFold(rows, label_matrix(rows, topics), logits, natural_weights(rows, rows), folds)
+        return gathered(rows, topics, logits, folds, learnt=rows)
     from veilleur.train.camembert import CamembertSettings
 
     return cross_validate_camembert(rows, topics, CamembertSettings(seed=seed), report)
@@ -79,4 +78,4 @@ def cross_validate_camembert(
             fitted = fit_camembert(learnt, validation, topics, settings, base, Path(work), lambda progress: None)
         logits[held] = fitted.logits([rows[index] for index in held])
         folds.append(held)
-    return OutOfFold(rows, label_matrix(rows, topics), logits, natural_weights(rows, rows), folds)
+    return gathered(rows, topics, logits, folds, learnt=rows)

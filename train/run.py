@@ -184,6 +184,19 @@ def tfidf_out_of_fold(
     return logits, [held for _, held in pieces]
 
 
+def gathered(
+    rows: Rows,
+    topics: Sequence[str],
+    logits: Logits,
+    folds: Sequence[Indices],
+    *,
+    learnt: Rows,
+    exclusive: bool = False,
+) -> OutOfFold:
+    """Put the rows' labels, and their weights in the natural mix of `learnt`, beside their logits."""
+    return OutOfFold(rows, label_matrix(rows, topics), logits, natural_weights(rows, learnt), folds, exclusive)
+
+
 def train_camembert(
     job: Job,
     settings: "CamembertSettings",
@@ -236,6 +249,7 @@ def train_camembert(
                 member = fit_camembert(learnt, validation, job.topics, settings, base, part, partial(report, name))
                 member.save(saved)
                 shutil.rmtree(part, ignore_errors=True)
+            # Read back even when just trained, so that an interrupted run and a whole one compute the same logits.
             members.append(FittedCamembert.load(saved, base, len(job.topics)))
             logits[held] = members[-1].logits([rows[index] for index in held])
         final = soup(members)
@@ -301,8 +315,7 @@ def new_folder(out: Path) -> Iterator[Path]:
 
 
 def _out_of_fold(job: Job, rows: Rows, logits: Logits, folds: Sequence[Indices]) -> OutOfFold:
-    weights = natural_weights(rows, job.learnt)
-    return OutOfFold(rows, label_matrix(rows, job.topics), logits, weights, folds, job.exclusive)
+    return gathered(rows, job.topics, logits, folds, learnt=job.learnt, exclusive=job.exclusive)
 
 
 def _finish(job: Job, folder: Path, kind: str, settings: dict[str, Any], outcome: OutOfFold) -> Manifest:
