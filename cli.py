@@ -97,6 +97,12 @@ def main() -> None:
 @click.option("--quiet", is_flag=True, help="No progress bar and no summary.")
 @click.option("--log-json", is_flag=True, help="Progress, summary and errors as JSON lines on stderr.")
 @click.option("--threads", type=click.IntRange(1), help="Threads of the fine-tune. [default: all processors]")
+@click.option(
+    "--cascade/--no-cascade",
+    default=True,
+    show_default=True,
+    help="Spare the fine-tune the texts that the baseline beside it is sure have no topic.",
+)
 @click.option("--engine", type=click.Choice(["local", "ray"]), default="local", show_default=True)
 @click.option("--address", help="The Ray cluster. [default: the one around, or a new one on this machine]")
 def tag(
@@ -369,6 +375,12 @@ def train_tfidf_command(
 )
 @click.option("--epochs", default=None, type=click.IntRange(1), help="Passes over the labels.")
 @click.option("--folds", default=None, type=click.IntRange(1), help="Out-of-fold folds; 1: decide on validation.")
+@click.option(
+    "--baseline/--no-baseline",
+    default=True,
+    show_default=True,
+    help="Add the logits of a baseline of the same labels, which also settles what it is sure of.",
+)
 @click.option("--quantise", is_flag=True, help="Write only the 8-bit ONNX graph, without the transformers weights.")
 @click.option("--resume", is_flag=True, help="Go on where an interrupted run of the same command stopped.")
 def train_camembert_command(
@@ -381,6 +393,7 @@ def train_camembert_command(
     base: str,
     epochs: int | None,
     folds: int | None,
+    baseline: bool,
     quantise: bool,
     resume: bool,
 ) -> None:
@@ -397,7 +410,7 @@ def train_camembert_command(
     job = _job(output, labels, topics, measure, out_of_fold)
     given = {"epochs": epochs, "folds": folds}
     settings = CamembertSettings(
-        base=base, seed=seed, **{name: value for name, value in given.items() if value is not None}
+        base=base, seed=seed, baseline=baseline, **{name: value for name, value in given.items() if value is not None}
     )
     with _epochs() as report:
         train_camembert(job, settings, report, resume=resume, quantise=quantise)

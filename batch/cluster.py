@@ -166,12 +166,10 @@ class _Actor:
     """Holds a tagger and tags chunks."""
 
     def __init__(self, job: Job, bundle: str, threads: int) -> None:
-        from veilleur.model.tagger import load
-
         if job.identity()["bundle"] != bundle:
             raise VeilleurError(f"the bundle {job.bundle} is not the same on every machine: copy it to all of them")
         self.job = job
-        self.tagger = load(job.bundle, threads=threads)
+        self.tagger = job.tagger(threads)
         self.encoder = encoder(job.form, self.tagger.topics)
 
     def __call__(self, table: "pyarrow.Table") -> "pyarrow.Table":

@@ -19,7 +19,7 @@ from veilleur.batch.progress import bar, figures, json_lines, log
 from veilleur.batch.tagging import Unit, tag_items
 from veilleur.batch.work import REJECTS, Journal
 from veilleur.errors import VeilleurError
-from veilleur.model.tagger import Tagger, load
+from veilleur.model.tagger import Tagger
 
 FINISHED_WITH_REJECTS = 3
 INTERRUPTED = 130  # as shells give it for Ctrl-C
@@ -36,6 +36,7 @@ class Options:
     rejects: Path | None = None
     max_rejects: int | None = None
     threads: int | None = None
+    cascade: bool = True
     engine: Literal["local", "ray"] = "local"
     address: str | None = None
     quiet: bool = False
@@ -80,9 +81,10 @@ def _tag(names: tuple[str, ...], reading: Reading, options: Options) -> Journal:
         unit=options.unit,
         form="jsonl" if form == "table" else form,
         threads=options.threads,
+        cascade=options.cascade,
     )
     if form == "table":
-        return _show(job, load(job.bundle, threads=job.threads), options)
+        return _show(job, job.tagger(), options)
     encoder(form, job.topics)  # what it needs must be there before hours of tagging
     engine = _engine(job, options)
     with _reporting(job, options) as report:
@@ -111,7 +113,7 @@ def _form(options: Options) -> Literal["table"] | Format:
 
 def _engine(job: Job, options: Options) -> Engine:
     if options.engine == "local":
-        return local_engine(load(job.bundle, threads=job.threads))
+        return local_engine(job.tagger())
     from veilleur.batch.cluster import ray_engine
 
     return ray_engine(options.address)

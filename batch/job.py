@@ -19,7 +19,7 @@ from veilleur.batch.work import Journal, Work, open_work
 from veilleur.errors import VeilleurError
 from veilleur.model.bundle import MANIFEST, bundle_folder, read_manifest
 from veilleur.model.files import file_sha256
-from veilleur.model.tagger import Tagger
+from veilleur.model.tagger import Tagger, load
 
 WORK = ".work"
 
@@ -39,6 +39,8 @@ class Job:
         Of the output.
     threads : int or None
         Of the fine-tune.
+    cascade : bool
+        See `veilleur.model.tagger.load`.
     """
 
     sources: tuple[Source, ...]
@@ -47,11 +49,16 @@ class Job:
     unit: Unit | None = None
     form: Format = "jsonl"
     threads: int | None = None
+    cascade: bool = True
 
     @property
     def topics(self) -> tuple[str, ...]:
         """The bundle's."""
         return read_manifest(bundle_folder(self.bundle)).topics
+
+    def tagger(self, threads: int | None = None) -> Tagger:
+        """Load the bundle, with the threads of the job or with those named."""
+        return load(self.bundle, threads=threads or self.threads, cascade=self.cascade)
 
     @property
     def bytes(self) -> int | None:
@@ -72,6 +79,7 @@ class Job:
             "bundle": file_sha256(bundle_folder(self.bundle) / MANIFEST),
             "inputs": hashlib.sha256(files.encode("utf-8", "surrogateescape")).hexdigest(),
             "way of reading": asdict(self.reading),
+            "cascade": self.cascade,
             "unit": self.unit,
             "format": self.form,
         }

@@ -15,12 +15,14 @@ from typing import Any
 
 from veilleur.errors import VeilleurError
 from veilleur.model.calibration import Calibration
+from veilleur.model.cascade import Cascade
 from veilleur.model.files import file_sha256
 
 FORMAT = 1
 MANIFEST = "veilleur.json"
 CARD = "README.md"
 KINDS = {"tfidf": "model.npz", "camembert": "model.onnx"}  # the file that each kind runs
+BASELINE = "baseline.npz"  # the baseline beside a fine-tune, where there is one
 DEFAULT = "camembert"
 PICKLES = {".pkl", ".pickle", ".joblib", ".pt", ".pth", ".bin"}
 
@@ -53,6 +55,8 @@ class Manifest:
         Version of this layout.
     exclusive : bool
         Whether a text is given exactly one topic, the likeliest, whatever its threshold.
+    cascade : Cascade or None
+        How a fine-tune works together with the baseline beside it; None where it stands alone.
     """
 
     kind: str
@@ -66,6 +70,7 @@ class Manifest:
     files: Mapping[str, str] = field(default_factory=dict)
     format: int = FORMAT
     exclusive: bool = False
+    cascade: Cascade | None = None
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> Manifest:
@@ -129,11 +134,22 @@ def read_manifest(folder: Path) -> Manifest:
             files=dict(content["files"]),
             format=version,
             exclusive=bool(content.get("exclusive", False)),
+            cascade=_cascade(content.get("cascade")),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise VeilleurError(f"{path} lacks or misstates {error}: the bundle is damaged, get it again") from error
     _check_form(path, manifest)
     return manifest
+
+
+def _cascade(content: Mapping[str, Any] | None) -> Cascade | None:
+    if content is None:
+        return None
+    below = content["below"]
+    return Cascade(
+        tuple(float(value) for value in content["stand_in"]),
+        None if below is None else tuple(float(value) for value in below),
+    )
 
 
 def _check_form(path: Path, manifest: Manifest) -> None:
@@ -143,11 +159,16 @@ def _check_form(path: Path, manifest: Manifest) -> None:
     if not topics or not all(isinstance(topic, str) and topic for topic in topics) or len(set(topics)) != len(topics):
         raise VeilleurError(f"{path} has a wrong topic list: one or more names, each once, are needed")
     calibration = manifest.calibration
-    for name, values in (
+    named = [
         ("thresholds", manifest.thresholds),
         ("calibration slopes", calibration.slopes),
         ("calibration intercepts", calibration.intercepts),
-    ):
+    ]
+    if manifest.cascade is not None:
+        named.append(("stand-in logits", manifest.cascade.stand_in))
+        if manifest.cascade.below is not None:
+            named.append(("limits of the cascade", manifest.cascade.below))
+    for name, values in named:
         if len(values) != len(topics):
             raise VeilleurError(f"{path} lists {len(topics)} topics but {len(values)} {name}: the topic list is wrong")
         if not all(math.isfinite(value) for value in values):
@@ -168,9 +189,9 @@ def verify(folder: Path, manifest: Manifest) -> None:
             raise VeilleurError(f"{path} is a pickle, which could run code: bundles hold none, get this one again")
         if path.is_file() and name != MANIFEST and name not in manifest.files:
             raise VeilleurError(f"{path} is not named in {MANIFEST}: remove it or get the bundle again")
-    needed = KINDS[manifest.kind]
-    if needed not in manifest.files:
-        raise VeilleurError(f"{folder / MANIFEST} does not name {needed}: the bundle is damaged, get it again")
+    for needed in (KINDS[manifest.kind], *([BASELINE] if manifest.cascade else [])):
+        if needed not in manifest.files:
+            raise VeilleurError(f"{folder / MANIFEST} does not name {needed}: the bundle is damaged, get it again")
     for name, expected in manifest.files.items():
         path = folder / name
         if not path.resolve().is_relative_to(folder.resolve()):

@@ -3,7 +3,8 @@
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from itertools import compress
 from pathlib import Path
 from typing import Any, Protocol
@@ -12,7 +13,17 @@ import numpy as np
 import numpy.typing as npt
 
 from veilleur.errors import VeilleurError
-from veilleur.model.bundle import DEFAULT, KINDS, Manifest, bundle_folder, portable_name, read_manifest, verify
+from veilleur.model.bundle import (
+    BASELINE,
+    DEFAULT,
+    KINDS,
+    Manifest,
+    bundle_folder,
+    portable_name,
+    read_manifest,
+    verify,
+)
+from veilleur.model.cascade import CascadeModel
 from veilleur.model.decision import decide
 from veilleur.model.result import BulletinTagging, Explanation, SegmentTagging, Tagging, Word
 from veilleur.seeds.reader import Bulletin, read_bulletin
@@ -48,7 +59,7 @@ class Model(Protocol):
         ...
 
 
-def load(bundle: str | Path = DEFAULT, *, threads: int | None = None) -> "Tagger":
+def load(bundle: str | Path = DEFAULT, *, threads: int | None = None, cascade: bool = True) -> "Tagger":
     """Load a tagger from a shipped bundle, by name, or from a bundle's folder.
 
     Parameters
@@ -57,6 +68,8 @@ def load(bundle: str | Path = DEFAULT, *, threads: int | None = None) -> "Tagger
         ``camembert`` (the default), ``tfidf``, or a folder written by ``veilleur train``.
     threads : int, optional
         Threads of the fine-tune; all processors by default.
+    cascade : bool
+        Whether the fine-tune is spared the texts that the baseline beside it is sure have no topic.
 
     Returns
     -------
@@ -75,23 +88,32 @@ def load(bundle: str | Path = DEFAULT, *, threads: int | None = None) -> "Tagger
     folder = bundle_folder(bundle)
     manifest = read_manifest(folder)
     verify(folder, manifest)
-    model = _load_model(folder, manifest, threads)
+    model = _load_model(folder, manifest, threads, cascade)
     if model.topics != len(manifest.topics):
         raise VeilleurError(
             f"{folder} has a wrong topic list: its model gives {model.topics} topics, its manifest names "
             f"{len(manifest.topics)}; get the bundle again"
         )
-    return Tagger(model, manifest, Origin(portable_name(bundle), threads))
+    return Tagger(model, manifest, Origin(portable_name(bundle), threads, cascade))
 
 
-def _load_model(folder: Path, manifest: Manifest, threads: int | None) -> Model:
+def _load_model(folder: Path, manifest: Manifest, threads: int | None, cascade: bool) -> Model:
     if manifest.kind == "tfidf":
         from veilleur.model.tfidf import TfidfModel
 
         return TfidfModel.load(folder / KINDS["tfidf"])
     from veilleur.model.camembert import CamembertModel
 
-    return CamembertModel.load(folder, threads)
+    if manifest.cascade is None:
+        return CamembertModel.load(folder, threads)
+    from veilleur.model.tfidf import TfidfModel
+
+    # Both at once: reading the graph leaves Python's lock to the other.
+    with ThreadPoolExecutor(1) as pool:
+        fine_tune = pool.submit(CamembertModel.load, folder, threads)
+        baseline = TfidfModel.load(folder / BASELINE)
+    settings = manifest.cascade if cascade else replace(manifest.cascade, below=None)
+    return CascadeModel(baseline, fine_tune.result(), settings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +122,11 @@ class Origin:
 
     bundle: str
     threads: int | None
+    cascade: bool = True
+
+    def load(self) -> "Tagger":
+        """Load it again."""
+        return load(self.bundle, threads=self.threads, cascade=self.cascade)
 
 
 class Tagger:
@@ -128,7 +155,7 @@ class Tagger:
     def model(self) -> Model:
         """The fitted model, this process's own: the threads of a runtime do not survive a fork."""
         if self._process != os.getpid() and self.origin is not None:
-            self._model = load(self.origin.bundle, threads=self.origin.threads).model
+            self._model = self.origin.load().model
             self._process = os.getpid()
         return self._model
 
@@ -205,7 +232,8 @@ class Tagger:
 
         For the baseline the contributions are exact: the share of each n-gram in the logit, divided among the words
         it stands in. For the fine-tune they are the votes of a word's tokens, weighted as the pooling weighs them
-        (see `veilleur.train.encoder.pool`); a token's vote has read the words around it.
+        (see `veilleur.train.encoder.pool`); a token's vote has read the words around it. Where both work together,
+        their contributions add up as their logits do.
 
         Raises
         ------
@@ -269,7 +297,7 @@ class Tagger:
 
 def _reload(origin: Origin, manifest: Manifest) -> Tagger:
     """Load a pickled tagger's bundle."""
-    tagger = load(origin.bundle, threads=origin.threads)
+    tagger = origin.load()
     if tagger.manifest != manifest:
         raise VeilleurError(f"the bundle {origin.bundle} is not the one that the tagger was pickled with: copy it here")
     return tagger

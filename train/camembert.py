@@ -63,6 +63,8 @@ class CamembertSettings:
         Weight of the loss over tokens that the recorded evidence supervises.
     dropout : float
         Inside the encoder and before the linear layer.
+    baseline : bool
+        Whether a baseline of the same labels stands beside it (see `veilleur.model.cascade`).
     frozen : float
         Share of the encoder's layers, from below, that stay as they are, as the embeddings always do.
     seed : int
@@ -80,6 +82,7 @@ class CamembertSettings:
     positive_weight: float = 1.0
     evidence_weight: float = 1.0
     dropout: float = 0.0
+    baseline: bool = True
     frozen: float = 0.5
     seed: int = 0
     folds: int = 3

@@ -12,7 +12,7 @@ from veilleur.errors import VeilleurError
 from veilleur.labels.rows import LabelledParagraph
 from veilleur.train.folds import grouped_folds, holdout
 from veilleur.train.run import VALIDATION_SHARE, OutOfFold, check_labels, gathered, tfidf_out_of_fold
-from veilleur.train.tfidf import TfidfSettings
+from veilleur.train.tfidf import TfidfSettings, fit_tfidf, tfidf_logits
 
 if TYPE_CHECKING:
     from veilleur.train.camembert import CamembertSettings
@@ -76,6 +76,9 @@ def cross_validate_camembert(
         learnt, validation = holdout([unsplit[index] for index in train], topics, VALIDATION_SHARE, settings.seed)
         with TemporaryDirectory() as work:
             fitted = fit_camembert(learnt, validation, topics, settings, base, Path(work), lambda progress: None)
-        logits[held] = fitted.logits([rows[index] for index in held])
+        asked = [rows[index] for index in held]
+        logits[held] = fitted.logits(asked)
+        if settings.baseline:
+            logits[held] += tfidf_logits(fit_tfidf([rows[index] for index in train], topics, TfidfSettings()), asked)
         folds.append(held)
     return gathered(rows, topics, logits, folds, learnt=rows)

@@ -19,13 +19,15 @@ from veilleur.errors import VeilleurError
 from veilleur.evaluate.metrics import expected_calibration_error, score
 from veilleur.evaluate.run import evaluate
 from veilleur.labels.rows import LabelledParagraph, label_matrix, training_hash
-from veilleur.model.bundle import CARD, KINDS, MANIFEST, Manifest, write_manifest
+from veilleur.model.bundle import BASELINE, CARD, KINDS, MANIFEST, Manifest, write_manifest
+from veilleur.model.cascade import Cascade
 from veilleur.model.decision import decide
 from veilleur.model.tagger import load
 from veilleur.train.card import card
+from veilleur.train.cascade import fit_cascade
 from veilleur.train.decision import Decision, fit_decision, natural_weights
 from veilleur.train.folds import Indices, grouped_folds, holdout
-from veilleur.train.tfidf import TfidfSettings, fit_tfidf, save_tfidf, tfidf_logits
+from veilleur.train.tfidf import TfidfSettings, fit_tfidf, inference_model, save_tfidf, tfidf_logits
 
 if TYPE_CHECKING:  # they bring torch, which the baseline does without
     from veilleur.train.camembert import CamembertSettings, EpochReport, FittedCamembert
@@ -253,17 +255,36 @@ def train_camembert(
             members.append(FittedCamembert.load(saved, base, len(job.topics)))
             logits[held] = members[-1].logits([rows[index] for index in held])
         final = soup(members)
-        outcome = _out_of_fold(job, rows, logits, [held for _, held in pieces])
+        alone = _out_of_fold(job, rows, logits, [held for _, held in pieces])
     else:
         final = fit_camembert(rows, validation, job.topics, settings, base, work / "final", partial(report, "final"))
-        outcome = _out_of_fold(job, validation, final.logits(validation), [np.arange(len(validation))])
+        alone = _out_of_fold(job, validation, final.logits(validation), [np.arange(len(validation))])
     with new_folder(job.out) as folder:
-        _save_camembert(final, outcome.decision, job.topics, folder, quantise)
+        _save_camembert(final, alone.decision, job.topics, folder, quantise)
         if settings.base == BUNDLED:
             shutil.copy(Path(base) / "NOTICE", folder)
-        manifest = _finish(job, folder, "camembert", asdict(settings), outcome)
+        outcome, cascade = _with_baseline(rows, alone, job, settings, folder) if settings.baseline else (alone, None)
+        manifest = _finish(job, folder, "camembert", asdict(settings), outcome, cascade)
     shutil.rmtree(work, ignore_errors=True)
     return manifest
+
+
+def _with_baseline(
+    rows: Rows, alone: OutOfFold, job: Job, settings: "CamembertSettings", folder: Path
+) -> tuple[OutOfFold, Cascade]:
+    """Put a baseline beside a fine-tune: write it into the bundle, and add its out-of-fold logits."""
+    tfidf = TfidfSettings(seed=settings.seed, folds=settings.folds)
+    model = fit_tfidf(rows, job.topics, tfidf)
+    inference_model(model).save(folder / BASELINE)
+    if settings.folds > 1:  # the same folds as those of the fine-tune
+        logits, _ = tfidf_out_of_fold(rows, job.topics, tfidf)
+    else:
+        logits = tfidf_logits(model, alone.rows)
+    both = replace(alone, logits=alone.logits + logits)
+    if job.exclusive:  # a text without topics does not occur, so none is settled
+        return both, Cascade((0.0,) * len(job.topics))
+    _, given = both.decided()
+    return both, fit_cascade(logits, alone.logits, both.labels, given, both.decision.calibration)
 
 
 def check_labels(rows: Rows, topics: Sequence[str]) -> None:
@@ -318,7 +339,14 @@ def _out_of_fold(job: Job, rows: Rows, logits: Logits, folds: Sequence[Indices])
     return gathered(rows, job.topics, logits, folds, learnt=job.learnt, exclusive=job.exclusive)
 
 
-def _finish(job: Job, folder: Path, kind: str, settings: dict[str, Any], outcome: OutOfFold) -> Manifest:
+def _finish(
+    job: Job,
+    folder: Path,
+    kind: str,
+    settings: dict[str, Any],
+    outcome: OutOfFold,
+    cascade: Cascade | None = None,
+) -> Manifest:
     """Score what was fitted, and write manifest and card."""
     probabilities, predicted = outcome.decided()
     groups = [row.bulletin for row in outcome.rows]
@@ -346,6 +374,7 @@ def _finish(job: Job, folder: Path, kind: str, settings: dict[str, Any], outcome
             },
             versions=library_versions(),
             exclusive=job.exclusive,
+            cascade=cascade,
         ),
     )
     tagger = load(folder)

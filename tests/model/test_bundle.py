@@ -146,3 +146,23 @@ def test_the_shipped_bundles_are_whole_and_small() -> None:
     assert size <= 50e6
     for name, manifest in bundles.items():
         assert load(name).topics == manifest.topics
+
+
+def test_a_cascade_has_a_limit_and_a_stand_in_for_each_topic(camembert_bundle: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(camembert_bundle, tmp_path / "bundle"))
+    edit(folder, cascade={"stand_in": [0.0] * 6, "below": [0.0] * 5})
+    with pytest.raises(VeilleurError, match="6 topics but 5 limits of the cascade"):
+        load(folder)
+    edit(folder, cascade={"stand_in": [float("inf")] * 6, "below": None})
+    with pytest.raises(VeilleurError, match="stand-in logits that are not numbers"):
+        load(folder)
+    edit(folder, cascade={"stand_in": [0.0] * 6})
+    with pytest.raises(VeilleurError, match="lacks or misstates 'below'"):
+        load(folder)
+
+
+def test_a_cascade_needs_its_baseline(camembert_bundle: Path, tmp_path: Path) -> None:
+    folder = Path(shutil.copytree(camembert_bundle, tmp_path / "bundle"))
+    (folder / "baseline.npz").unlink()
+    with pytest.raises(VeilleurError, match=r"baseline\.npz is missing"):
+        load(folder)

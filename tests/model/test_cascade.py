@@ -1,0 +1,65 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from veilleur import load
+from veilleur.model.cascade import Cascade, CascadeModel
+from veilleur.model.tagger import Tagger
+
+TEXTS = ["La douane a saisi 30 kg de cocaïne.", "Le marché aux fleurs ouvre samedi.", "Un navire des garde-côtes."]
+
+
+@pytest.fixture
+def pair(tfidf_bundle: Path, camembert_bundle: Path) -> tuple[Tagger, Tagger]:
+    """A baseline and a fine-tune, small ones."""
+    fine_tune = load(camembert_bundle)
+    assert isinstance(fine_tune.model, CascadeModel)
+    return load(tfidf_bundle), Tagger(fine_tune.model.fine_tune, fine_tune.manifest)
+
+
+def test_logits_of_baseline_and_fine_tune_add_up(pair: tuple[Tagger, Tagger]) -> None:
+    baseline, fine_tune = (tagger.model for tagger in pair)
+    model = CascadeModel(baseline, fine_tune, Cascade((0.0,) * 6))
+    np.testing.assert_allclose(model.logits(TEXTS), baseline.logits(TEXTS) + fine_tune.logits(TEXTS))
+    assert model.topics == 6
+
+
+def test_a_text_that_the_baseline_is_sure_of_is_not_read_by_the_fine_tune(pair: tuple[Tagger, Tagger]) -> None:
+    baseline, fine_tune = (tagger.model for tagger in pair)
+    known = baseline.logits(TEXTS)
+    stand_in = tuple(range(6))
+    model = CascadeModel(baseline, fine_tune, Cascade(stand_in, tuple(known[1] + 1e-9)))
+    settled = (known < known[1] + 1e-9).all(axis=1)
+    assert settled.tolist() == [False, True, False]
+    expected = known + np.where(settled[:, None], stand_in, fine_tune.logits(TEXTS))
+    np.testing.assert_allclose(model.logits(TEXTS), expected)
+
+
+def test_a_limit_holds_for_every_topic(pair: tuple[Tagger, Tagger]) -> None:
+    known = pair[0].model.logits(TEXTS[:1])
+    almost = known[0] + 1
+    almost[3] = known[0, 3] - 1
+    model = CascadeModel(pair[0].model, pair[1].model, Cascade((0.0,) * 6, tuple(almost)))
+    assert not model.settled(known)[0]
+
+
+def test_the_shipped_bundle_settles_everyday_news_and_can_be_told_to_read_all() -> None:
+    swift, thorough = load("camembert"), load("camembert", cascade=False)
+    assert isinstance(swift.model, CascadeModel)
+    text = "Le festival de musique baroque ouvre ses portes samedi à l'abbaye, avec un concert de clavecin."
+    assert swift.model.settled(swift.model.baseline.logits([text]))[0]
+    assert swift.tag(text).topics == thorough.tag(text).topics == ()
+    assert swift.predict_proba([text]).max() < min(swift.thresholds.values()) / 2
+    assert swift.predict_proba([text]).tolist() != thorough.predict_proba([text]).tolist()
+    assert swift.predict_proba(TEXTS[:1]).tolist() == thorough.predict_proba(TEXTS[:1]).tolist()
+
+
+def test_a_settled_text_is_explained_by_the_baseline_alone() -> None:
+    tagger = load("camembert")
+    text = "Le festival de musique baroque ouvre ses portes samedi à l'abbaye, avec un concert de clavecin."
+    explanation = tagger.explain(text)
+    totals = [sum(word.contributions[topic] for word in explanation.words) for topic in tagger.topics]
+    np.testing.assert_allclose(
+        np.array(totals) + list(explanation.rest.values()), tagger.model.logits([text])[0], atol=1e-6
+    )
