@@ -4,12 +4,12 @@
 
 Trains into WORK (what is there already is not trained again), prints a table, and writes docs/learning-curve.svg and
 docs/learning-curve.json. Shares are drawn by bulletin, each within the next; the articles and the validation part are
-always there. Thresholds and calibration of the fine-tune come from the validation part, those of the baseline from
-out-of-fold predictions.
+always there. Thresholds and calibration of the fine-tune come from the validation part, which the models do not learn
+from, those of the baseline from out-of-fold predictions.
 """
 
 import json
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
@@ -29,7 +29,7 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 
 def drawn(rows: list[LabelledParagraph], share: float, seed: int) -> list[LabelledParagraph]:
-    """Return the articles, the validation part and this share of the other bulletins."""
+    """Return the rows of the articles and of this share of the bulletins to learn from, and the validation part."""
     names = sorted({row.bulletin for row in rows if row.origin == "composed" and row.split == "train"})
     order = np.random.default_rng(seed).permutation(names)
     kept = set(order[: round(share * len(names))])
@@ -39,7 +39,7 @@ def drawn(rows: list[LabelledParagraph], share: float, seed: int) -> list[Labell
 def train(kind: str, rows: list[LabelledParagraph], out: Path, seed: int) -> None:
     job = Job(rows, read_topics().ids, out, "benchmarks/learning_curve.py")
     if kind == "tfidf":
-        train_tfidf(job, TfidfSettings(seed=seed))
+        train_tfidf(replace(job, rows=[row for row in rows if row.split != "validation"]), TfidfSettings(seed=seed))
         return
     settings = CamembertSettings(seed=seed, folds=1)
     # A small share gets more passes, so that every model takes enough steps to converge.
@@ -47,19 +47,29 @@ def train(kind: str, rows: list[LabelledParagraph], out: Path, seed: int) -> Non
     train_camembert(job, replace(settings, epochs=passes), lambda part, progress: None, resume=True)
 
 
-def picture(points: list[dict[str, object]], path: Path) -> None:
+@dataclass(frozen=True)
+class Point:
+    """A bundle's scores on each label set."""
+
+    kind: str
+    share: float
+    paragraphs: int
+    macro_f1: dict[str, float | None]
+    intervals: dict[str, tuple[float, float]]
+
+
+def picture(points: list[Point], path: Path) -> None:
     import matplotlib.pyplot as plt
 
     plt.rcParams["svg.hashsalt"] = "veilleur"  # the same figures give the same file
     figure, axes = plt.subplots(figsize=(7, 4))
     styles = {"camembert": ("#1f4e79", "o"), "tfidf": ("#b5651d", "s")}
-    names = sorted({name for point in points for name in point["macro_f1"]})  # type: ignore[attr-defined]
     for kind, (colour, marker) in styles.items():
-        for name, dash in zip(names, ("-", "--", ":"), strict=False):
-            mine = [point for point in points if point["kind"] == kind]
+        mine = [point for point in points if point.kind == kind]
+        for name, dash in zip(points[0].macro_f1, ("--", "-", ":"), strict=False):
             axes.plot(
-                [point["paragraphs"] for point in mine],
-                [point["macro_f1"][name] for point in mine],  # type: ignore[index]
+                [point.paragraphs for point in mine],
+                [point.macro_f1[name] or 0.0 for point in mine],
                 dash,
                 color=colour,
                 marker=marker,
@@ -86,31 +96,33 @@ def main(work: Path, labels: tuple[Path, ...], seed: int, only_train: bool) -> N
     rows = [row for row in shipped_rows() if row.split != "test"]
     topics = read_topics().ids
     tests = {"corpus test": shipped_rows(split="test"), **{path.name: read_labels([path], topics) for path in labels}}
-    points: list[dict[str, object]] = []
+    points: list[Point] = []
     for share in SHARES:
         for kind in ("tfidf", "camembert"):
             out = work / f"{kind}-{round(100 * share)}"
+            learnt = drawn(rows, share, seed)
             if not (out / MANIFEST).is_file():
-                train(kind, drawn(rows, share, seed), out, seed)
+                train(kind, learnt, out, seed)
             if only_train:
                 continue
             tagger = load(out)
             scores = {name: evaluate(tagger, test) for name, test in tests.items()}
-            point = {
-                "kind": kind,
-                "share": share,
-                "paragraphs": tagger.manifest.training["rows"],
-                "macro_f1": {name: score.macro_f1 for name, score in scores.items()},
-                "intervals": {name: score.intervals["macro_f1"] for name, score in scores.items()},
-            }
+            point = Point(
+                kind,
+                share,
+                sum(row.split != "validation" for row in learnt),
+                {name: score.macro_f1 for name, score in scores.items()},
+                {name: score.intervals["macro_f1"] for name, score in scores.items()},
+            )
             points.append(point)
             figures = "  ".join(
                 f"{name} {score.macro_f1:.3f} ({' to '.join(f'{end:.3f}' for end in score.intervals['macro_f1'])})"
                 for name, score in scores.items()
             )
-            click.echo(f"{kind:9} {round(100 * share):3} %  {point['paragraphs']:5} paragraphs  {figures}")
+            click.echo(f"{kind:9} {round(100 * share):3} %  {point.paragraphs:5} paragraphs  {figures}")
     if not only_train:
-        (DOCS / "learning-curve.json").write_text(json.dumps(points, indent=1) + "\n", encoding="utf-8")
+        content = json.dumps([asdict(point) for point in points], indent=1)
+        (DOCS / "learning-curve.json").write_text(content + "\n", encoding="utf-8")
         picture(points, DOCS / "learning-curve.svg")
 
 

@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import Any
 
 from veilleur.errors import VeilleurError
-from veilleur.model.bundle import KINDS, bundle_folder, read_manifest
+from veilleur.model.bundle import BASELINE, KINDS, bundle_folder, read_manifest
 
 TEXTS = 100  # tagged for the measure, spread over the labels
 _STATUS = Path("/proc/self/status")
@@ -76,20 +76,25 @@ def measure_cost(bundle: str | Path, texts: Sequence[str]) -> Cost:
 
 
 def count_parameters(folder: Path) -> int | None:
-    """Count the numbers that a bundle's model holds: weights and biases, or all constants of its graph."""
+    """Count the numbers that a bundle's models hold: weights and biases, and all constants of a graph."""
     manifest = read_manifest(folder)
     file = folder / KINDS[manifest.kind]
     if manifest.kind == "tfidf":
-        from veilleur.model.tfidf import TfidfModel
-
-        model = TfidfModel.load(file)
-        return int(model.weights.size + model.intercepts.size)
+        return _linear_parameters(file)
     try:
         import onnx
     except ModuleNotFoundError:
         return None
     constants = onnx.load(str(file)).graph.initializer
-    return int(sum(math.prod(constant.dims) for constant in constants))
+    network = int(sum(math.prod(constant.dims) for constant in constants))
+    return network + (_linear_parameters(folder / BASELINE) if manifest.cascade else 0)
+
+
+def _linear_parameters(file: Path) -> int:
+    from veilleur.model.tfidf import TfidfModel
+
+    model = TfidfModel.load(file)
+    return int(model.weights.size + model.intercepts.size)
 
 
 def _measure(folder: str, texts: Sequence[str]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The fine-tune with the baseline beside it: their logits add up, and what the baseline is sure of is read no further."""
+"""The fine-tune with the baseline beside it: their logits add up, and texts that the baseline is sure of end there."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -54,12 +54,13 @@ class CascadeModel:
 
     def logits(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return uncalibrated logits of shape (texts, topics)."""
-        result = np.array(self.baseline.logits(texts), dtype=np.float64)
-        read = np.flatnonzero(~self.settled(result))
-        addition = np.tile(np.array(self.cascade.stand_in), (len(texts), 1))
-        if len(read):
-            addition[read] = self.fine_tune.logits([texts[index] for index in read])
-        return result + addition
+        known = self.baseline.logits(texts)
+        unsettled = np.flatnonzero(~self.settled(known)).tolist()
+        read = np.tile(np.array(self.cascade.stand_in), (len(texts), 1))
+        if unsettled:
+            read[unsettled] = self.fine_tune.logits([texts[place] for place in unsettled])
+        result: npt.NDArray[np.float64] = known + read
+        return result
 
     def settled(self, baseline_logits: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
         """Return which texts the baseline settles, from its logits of shape (texts, topics)."""

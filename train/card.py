@@ -21,13 +21,17 @@ votes on every topic, and a text has a topic if any of its tokens says so (softm
 `model.onnx` is what Veilleur runs.""",
 }
 
+BESIDE = """\
+Beside it stands a baseline of the same labels, `baseline.npz` (TF-IDF with logistic regression): the logits of both add
+up. A text that it is sure has no topic is read no further (`veilleur.load("DIR", cascade=False)` reads all)."""
+
 BUNDLED_BASE = """\
 **The base `bundled` is CamemBERT's architecture with the weights of multilingual-e5-small** (MIT; see `NOTICE`), not
 the original CamemBERT. To fine-tune the original: `veilleur train camembert --base almanach/camembert-base -o DIR`."""
 
 TRANSFORMERS = """\
-`model.safetensors` is the same network as a standard sequence classification model, calibration included; keep it in
-float32:
+`model.safetensors` is the network alone as a standard sequence classification model, with its own calibration; keep it
+in float32:
 
 ```python
 from transformers import pipeline
@@ -81,6 +85,8 @@ def card(manifest: Manifest, command: str) -> str:
         HOW[manifest.kind].format(base=manifest.base),
     ]
     if manifest.kind == "camembert":
+        if manifest.cascade is not None:
+            parts.append(BESIDE if manifest.cascade.below else BESIDE.rpartition(" A text")[0])
         if manifest.base == "bundled":
             parts.append(BUNDLED_BASE)
         parts.append(TRANSFORMERS if "model.safetensors" in manifest.files else SHRUNK)

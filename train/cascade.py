@@ -13,7 +13,9 @@ Floats = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.int64]
 
 
-def fit_cascade(baseline: Floats, fine_tune: Floats, labels: Labels, given: Labels, calibration: Calibration) -> Cascade:
+def fit_cascade(
+    baseline: Floats, fine_tune: Floats, labels: Labels, given: Labels, calibration: Calibration
+) -> Cascade:
     """Fit what stands in for the fine-tune, and the limits.
 
     What stands in is the fine-tune's median logit on texts without a topic. A text may be settled if, with that, the
