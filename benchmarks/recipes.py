@@ -53,7 +53,7 @@ from veilleur.train.camembert import (
     Collate,
     Example,
     FittedCamembert,
-    _cpu_has_bf16,
+    cpu_has_bf16,
     _optimizer,
     encode,
     load_base,
@@ -162,7 +162,7 @@ class FineTune:
         optimizer = _optimizer(network, settings)
         steps = settings.epochs * math.ceil(len(rows) / settings.batch_size)
         schedule = get_linear_schedule_with_warmup(optimizer, math.ceil(settings.warmup * steps), steps)
-        narrow = torch.cuda.is_bf16_supported() if DEVICE == "cuda" else _cpu_has_bf16()
+        narrow = torch.cuda.is_bf16_supported() if DEVICE == "cuda" else cpu_has_bf16()
         encoded = cache(lambda row: encode(row, topics, tokenizer, window(network.encoder.config)))
         batches = self._batches(rows, encoded, Collate(tokenizer.pad_token_id), settings)
         network.train()

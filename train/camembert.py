@@ -182,7 +182,7 @@ def fit_camembert(
         logging_steps=5,
         seed=settings.seed,
         data_seed=settings.seed,
-        bf16=torch.cuda.is_bf16_supported() if cuda else _cpu_has_bf16(),
+        bf16=torch.cuda.is_bf16_supported() if cuda else cpu_has_bf16(),
         use_cpu=not cuda,
         dataloader_pin_memory=cuda,
         remove_unused_columns=False,
@@ -386,7 +386,7 @@ def _optimizer(network: TokenVotes, settings: CamembertSettings) -> torch.optim.
     )
 
 
-def _cpu_has_bf16() -> bool:
+def cpu_has_bf16() -> bool:
     """Whether this processor multiplies bfloat16 in hardware; elsewhere autocast would only slow it down."""
     flags = Path("/proc/cpuinfo")
     words = flags.read_text(encoding="utf-8").split() if flags.exists() else []
