@@ -63,31 +63,22 @@ def make_network() -> "Callable[..., TokenVotes]":
 
 @pytest.fixture(scope="session")
 def tiny_base(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A CamemBERT of two small layers in the original's file format: SentencePiece tokenizer, safetensors, config."""
-    import sentencepiece
-    from transformers import CamembertConfig, CamembertForMaskedLM, set_seed
-
+    """A CamemBERT of two small layers in the original's file format."""
     from veilleur.seeds import articles
+    from veilleur.train.random_base import ADDED_PIECES, write_random_base
 
     folder = tmp_path_factory.mktemp("bases") / "tiny-camembert"
-    folder.mkdir()
-    text = folder.with_suffix(".txt")
-    text.write_text("\n".join(segment.text for bulletin in articles() for segment in bulletin.readable), "utf-8")
-    sentencepiece.SentencePieceTrainer.train(
-        input=str(text), model_prefix=str(folder / "sentencepiece.bpe"), vocab_size=600, minloglevel=2
-    )
-    (folder / "sentencepiece.bpe.vocab").unlink()
-    set_seed(0)
-    config = CamembertConfig(
-        vocab_size=605,  # fairseq puts four pieces before SentencePiece's and the mask after them
+    write_random_base(
+        folder,
+        [segment.text for bulletin in articles() for segment in bulletin.readable],
+        pieces=600,
+        vocab_size=600 + ADDED_PIECES,
         hidden_size=48,
         num_hidden_layers=2,
         num_attention_heads=6,
         intermediate_size=64,
         max_position_embeddings=66,
-        type_vocab_size=1,
     )
-    CamembertForMaskedLM(config).save_pretrained(folder)
     return folder
 
 

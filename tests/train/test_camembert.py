@@ -1,13 +1,18 @@
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
+import onnxruntime
 import pytest
+import torch
 from transformers import AutoTokenizer
 
 from veilleur.errors import VeilleurError
 from veilleur.labels.rows import LabelledParagraph
 from veilleur.train.camembert import CamembertSettings, Collate, EpochReport, encode, fit_camembert, load_base, window
+from veilleur.train.export import export_onnx
 from veilleur.train.folds import holdout
+from veilleur.train.random_base import CAMEMBERT_BASE, write_random_base
 
 TOPICS = ("cybercrime", "migration", "drugs", "trafficking", "fire-rescue", "maritime")
 
@@ -66,6 +71,41 @@ def test_training_reports_learns_resumes_and_repeats(
     resumed = fit(tmp_path / "part", later.append)
     assert min(report.done for report in later) > 2  # what was done was not done again
     np.testing.assert_allclose(resumed, whole, atol=1e-5)
+
+
+def test_a_camembert_of_the_originals_size_learns_in_its_upper_half(
+    article_rows: list[LabelledParagraph], tmp_path: Path
+) -> None:
+    shortest = sorted(article_rows, key=lambda row: len(row.text))[:12]
+    rows, validation = shortest[:8], shortest[8:]
+    settings = CamembertSettings(epochs=1, batch_size=4)  # two steps
+    with TemporaryDirectory(dir=tmp_path) as name:  # 2 GB that pytest would keep
+        base, graph = Path(name) / "base", Path(name) / "model.onnx"
+        write_random_base(base, [row.text for row in article_rows], pieces=600, **CAMEMBERT_BASE)
+        reports: list[EpochReport] = []
+        fitted = fit_camembert(rows, validation, TOPICS, settings, str(base), Path(name) / "work", reports.append)
+        assert [report.macro_f1 is not None for report in reports].count(True) == 1
+        assert sum(parameter.numel() for parameter in fitted.network.parameters()) > 110e6
+
+        examples = [encode(row, TOPICS, fitted.tokenizer, 512) for row in rows]
+        with torch.inference_mode():
+            loss = fitted.network(**Collate(fitted.tokenizer.pad_token_id)(examples))["loss"]
+        assert torch.isfinite(loss)
+
+        before = load_base(str(base), len(TOPICS), 0.0)[1].state_dict()
+        after = fitted.network.encoder.state_dict()
+        changed = {weight for weight in before if not torch.equal(before[weight], after[weight])}
+        upper = tuple(f"encoder.layer.{layer}." for layer in range(6, 12))
+        assert all(weight.startswith(upper) for weight in changed)
+        assert changed >= {weight for weight in before if weight.startswith(upper) and weight.endswith("weight")}
+
+        export_onnx(fitted.network, graph, window(fitted.network.encoder.config))
+        session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
+        assert session.get_modelmeta().custom_metadata_map["window"] == "512"
+        ids = np.full((2, 7), 5)
+        logits, votes = session.run(None, {"input_ids": ids, "attention_mask": np.ones_like(ids)})
+        assert logits.shape == (2, 6)
+        assert votes.shape == (2, 7, 6)
 
 
 def test_the_window_leaves_out_the_positions_that_roberta_never_uses(tiny_base: Path) -> None:
