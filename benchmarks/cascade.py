@@ -31,7 +31,7 @@ def timed(name: str, tagger: Tagger, rows: list[LabelledParagraph], rounds: int)
 
 def report(name: str, rows: list[LabelledParagraph], swift: Tagger, thorough: Tagger, rounds: int) -> None:
     assert isinstance(swift.model, CascadeModel)
-    settled = swift.model.settled(swift.model.baseline.logits([normalise(row.text) for row in rows]))
+    settled = swift.model.cascade.settles(swift.model.baseline.logits([normalise(row.text) for row in rows]))
     cascade, rate = timed("cascade", swift, rows, rounds)
     whole, whole_rate = timed("all read", thorough, rows, rounds)
     labels = label_matrix(rows, swift.topics)

@@ -62,7 +62,7 @@ from veilleur.train.camembert import (
 )
 from veilleur.train.encoder import NEGATIVE, TokenVotes
 from veilleur.train.folds import grouped_folds
-from veilleur.train.tfidf import TfidfSettings, build_pipeline
+from veilleur.train.tfidf import TfidfSettings, build_pipeline, fit_pipeline, log_count_ratios
 
 HELD_OUT = ("P06", "P11", "P16", "P20")
 HEADLINE = "mean_average_precision"
@@ -86,28 +86,33 @@ class Task:
 
 @dataclass(frozen=True)
 class Baseline:
-    """The product's pipeline, some parameters of which are set otherwise, as scikit-learn names them."""
+    """The product's pipeline, some parameters of which are set otherwise, as scikit-learn names them.
+
+    Attributes
+    ----------
+    averaged : bool
+        Whether each regression is averaged with one over features weighed by log-count ratios.
+    """
 
     about: str
     parameters: Mapping[str, Any] = field(default_factory=dict)
+    averaged: bool = True
     against: str = "baseline"
 
     def logits(self, task: Task) -> Floats:
         pipeline = build_pipeline(TfidfSettings()).set_params(**self.parameters)
-        pipeline.fit([plain(normalise(row.text)) for row in task.learnt], label_matrix(task.learnt, task.topics))
+        texts = [plain(normalise(row.text)) for row in task.learnt]
+        labels = label_matrix(task.learnt, task.topics)
+        pipeline = fit_pipeline(pipeline, texts, labels) if self.averaged else pipeline.fit(texts, labels)
         logits: Floats = pipeline.decision_function([plain(normalise(row.text)) for row in task.held])
         return logits
 
 
 class LogCountRegression(LogisticRegression):  # type: ignore[misc]  # scikit-learn is not typed
-    """A logistic regression over features weighted by how much more often positive texts have each.
-
-    Source: S. Wang and C. Manning, "Baselines and bigrams: simple, good sentiment and topic classification", 2012.
-    """
+    """A logistic regression over features weighed by their log-count ratios."""
 
     def fit(self, X: Any, y: Any) -> "LogCountRegression":
-        positive, negative = (1 + np.asarray(X[y == side].sign().sum(axis=0)).ravel() for side in (1, 0))
-        self.ratios_ = np.log(positive / positive.sum()) - np.log(negative / negative.sum())
+        self.ratios_ = log_count_ratios(X, y)
         super().fit(X.multiply(self.ratios_).tocsr(), y)
         return self
 
@@ -278,9 +283,11 @@ RECIPES: dict[str, Baseline | FineTune | Sum] = {
     "baseline-c1": Baseline("C 1: a stronger penalty", {f"{REGRESSION}__C": 1.0}),
     "baseline-c100": Baseline("C 100: a weaker penalty", {f"{REGRESSION}__C": 100.0}),
     "baseline-unbalanced": Baseline("positives weigh no more than negatives", {f"{REGRESSION}__class_weight": None}),
+    "baseline-plain": Baseline("the regression over the features as they are, alone", averaged=False),
     "baseline-log-counts": Baseline(
-        "features weighted by naive Bayes' log-count ratios, C 1",
-        {REGRESSION: LogCountRegression(C=1.0, class_weight="balanced", max_iter=1000)},
+        "the regression over features weighed by log-count ratios, alone",
+        {REGRESSION: LogCountRegression(C=TfidfSettings.c, class_weight="balanced", max_iter=1000)},
+        averaged=False,
     ),
     "fine-tune": FineTune("one network as shipped: soft votes, evidence loss, half frozen, layer decay 0.9, batch 8"),
     "seed-1": FineTune("another seed, which tells how much is chance", {"seed": 1}),

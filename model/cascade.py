@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from veilleur.errors import VeilleurError
+
 if TYPE_CHECKING:
     from veilleur.model.tagger import Model
 
@@ -26,6 +28,12 @@ class Cascade:
     stand_in: tuple[float, ...]
     below: tuple[float, ...] | None = None
 
+    def settles(self, logits: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
+        """Return which texts are settled, by the baseline's logits of shape (texts, topics)."""
+        if self.below is None:
+            return np.zeros(len(logits), dtype=bool)
+        return np.asarray((logits < np.array(self.below)).all(axis=1))
+
 
 class CascadeModel:
     """Gives the sum of the logits of baseline and fine-tune.
@@ -40,9 +48,19 @@ class CascadeModel:
     ----------
     baseline, fine_tune : Model
     cascade : Cascade
+
+    Raises
+    ------
+    VeilleurError
+        If the two have different numbers of topics.
     """
 
     def __init__(self, baseline: "Model", fine_tune: "Model", cascade: Cascade) -> None:
+        if baseline.topics != fine_tune.topics:
+            raise VeilleurError(
+                f"a baseline of {baseline.topics} topics stands beside a fine-tune of {fine_tune.topics}: "
+                "the bundle is damaged, get it again"
+            )
         self.baseline = baseline
         self.fine_tune = fine_tune
         self.cascade = cascade
@@ -55,25 +73,19 @@ class CascadeModel:
     def logits(self, texts: Sequence[str]) -> npt.NDArray[np.float64]:
         """Return uncalibrated logits of shape (texts, topics)."""
         known = self.baseline.logits(texts)
-        unsettled = np.flatnonzero(~self.settled(known)).tolist()
+        unsettled = np.flatnonzero(~self.cascade.settles(known)).tolist()
         read = np.tile(np.array(self.cascade.stand_in), (len(texts), 1))
         if unsettled:
             read[unsettled] = self.fine_tune.logits([texts[place] for place in unsettled])
         result: npt.NDArray[np.float64] = known + read
         return result
 
-    def settled(self, baseline_logits: npt.NDArray[np.floating]) -> npt.NDArray[np.bool_]:
-        """Return which texts the baseline settles, from its logits of shape (texts, topics)."""
-        if self.cascade.below is None:
-            return np.zeros(len(baseline_logits), dtype=bool)
-        return np.asarray((baseline_logits < np.array(self.cascade.below)).all(axis=1))
-
     def contributions(
         self, text: str, words: Sequence[tuple[int, int]]
     ) -> tuple[npt.NDArray[np.floating], npt.NDArray[np.floating]]:
         """Return what each word adds to the logits, of shape (words, topics), and what none of them adds, (topics,)."""
         by_word, rest = self.baseline.contributions(text, words)
-        if self.settled(self.baseline.logits([text]))[0]:
+        if self.cascade.settles(self.baseline.logits([text]))[0]:
             return by_word, rest + np.array(self.cascade.stand_in)
         read_by_word, read_rest = self.fine_tune.contributions(text, words)
         return by_word + read_by_word, rest + read_rest

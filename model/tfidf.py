@@ -1,4 +1,4 @@
-"""The baseline at inference: TF-IDF of words and characters with one logistic regression a topic, in numpy alone.
+"""The baseline at inference: TF-IDF of words and characters with one linear model a topic, in numpy alone.
 
 The features are those of the scikit-learn pipeline that `veilleur.train.tfidf` fits, so the scores are too. What makes
 it quicker: n-grams are looked up as numbers, many texts at once, without making strings of them, and only the weights

@@ -12,9 +12,9 @@ NAMES = {"tfidf": "Veilleur, TF-IDF baseline", "camembert": "Veilleur, CamemBERT
 
 HOW = {
     "tfidf": """\
-TF-IDF over words (1 to 2) and characters within words (3 to 6), one logistic regression a topic (scikit-learn),
-persisted with skops in `model.skops`; `model.npz` holds the same as plain arrays, which Veilleur runs. Nothing in this
-folder is a pickle.""",
+TF-IDF over words (1 to 2) and characters within words (3 to 6), one linear model a topic: the mean of two logistic
+regressions (scikit-learn), one of them over features weighed by naive Bayes' log-count ratios. Persisted with skops in
+`model.skops`; `model.npz` holds the same as plain arrays, which Veilleur runs. Nothing in this folder is a pickle.""",
     "camembert": """\
 An encoder of CamemBERT's architecture, started from `{base}` and fine-tuned with binary cross-entropy. Every token
 votes on every topic, and a text has a topic if any of its tokens says so (softmax-weighted mean of the votes).
@@ -22,7 +22,7 @@ votes on every topic, and a text has a topic if any of its tokens says so (softm
 }
 
 BESIDE = """\
-Beside it stands a baseline of the same labels, `baseline.npz` (TF-IDF with logistic regression): the logits of both add
+Beside it stands a baseline of the same labels, `baseline.npz` (TF-IDF, linear): the logits of both add
 up. A text that it is sure has no topic is read no further (`veilleur.load("DIR", cascade=False)` reads all)."""
 
 BUNDLED_BASE = """\

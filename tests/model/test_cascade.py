@@ -3,9 +3,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from veilleur import load
+from veilleur import VeilleurError, load
+from veilleur.labels.rows import LabelledParagraph
 from veilleur.model.cascade import Cascade, CascadeModel
 from veilleur.model.tagger import Tagger
+from veilleur.train.tfidf import TfidfSettings, fit_tfidf, inference_model
 
 TEXTS = ["La douane a saisi 30 kg de cocaïne.", "Le marché aux fleurs ouvre samedi.", "Un navire des garde-côtes."]
 
@@ -25,6 +27,12 @@ def test_logits_of_baseline_and_fine_tune_add_up(pair: tuple[Tagger, Tagger]) ->
     assert model.topics == 6
 
 
+def test_both_must_know_the_same_topics(pair: tuple[Tagger, Tagger], article_rows: list[LabelledParagraph]) -> None:
+    narrow = inference_model(fit_tfidf(article_rows, ("drugs", "maritime"), TfidfSettings()))
+    with pytest.raises(VeilleurError, match="baseline of 2 topics stands beside a fine-tune of 6"):
+        CascadeModel(narrow, pair[1].model, Cascade((0.0,) * 6))
+
+
 def test_a_text_that_the_baseline_is_sure_of_is_not_read_by_the_fine_tune(pair: tuple[Tagger, Tagger]) -> None:
     baseline, fine_tune = (tagger.model for tagger in pair)
     known = baseline.logits(TEXTS)
@@ -41,14 +49,14 @@ def test_a_limit_holds_for_every_topic(pair: tuple[Tagger, Tagger]) -> None:
     almost = known[0] + 1
     almost[3] = known[0, 3] - 1
     model = CascadeModel(pair[0].model, pair[1].model, Cascade((0.0,) * 6, tuple(almost)))
-    assert not model.settled(known)[0]
+    assert not model.cascade.settles(known)[0]
 
 
 def test_the_shipped_bundle_settles_everyday_news_and_can_be_told_to_read_all() -> None:
     swift, thorough = load("camembert"), load("camembert", cascade=False)
     assert isinstance(swift.model, CascadeModel)
     text = "Le festival de musique baroque ouvre ses portes samedi à l'abbaye, avec un concert de clavecin."
-    assert swift.model.settled(swift.model.baseline.logits([text]))[0]
+    assert swift.model.cascade.settles(swift.model.baseline.logits([text]))[0]
     assert swift.tag(text).topics == thorough.tag(text).topics == ()
     assert swift.predict_proba([text]).max() < min(swift.thresholds.values()) / 2
     assert swift.predict_proba([text]).tolist() != thorough.predict_proba([text]).tolist()

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from veilleur.model.calibration import Calibration
-from veilleur.model.cascade import Cascade, CascadeModel
+from veilleur.model.cascade import Cascade
 from veilleur.train.cascade import LOSS, fit_cascade
 
 PLAIN = Calibration((1.0, 1.0), (0.0, 0.0))
@@ -18,17 +18,13 @@ def seen() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return baseline, fine_tune, labels
 
 
-def settled(cascade: Cascade, baseline: np.ndarray) -> np.ndarray:
-    return CascadeModel(None, None, cascade).settled(baseline)  # type: ignore[arg-type]
-
-
 def test_most_texts_without_a_topic_are_settled_and_next_to_no_topic_is_lost(
     seen: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     baseline, fine_tune, labels = seen
     given = (baseline + fine_tune > 0).astype(np.int64)
     cascade = fit_cascade(baseline, fine_tune, labels, given, PLAIN)
-    out = settled(cascade, baseline)
+    out = cascade.settles(baseline)
     assert out[labels.sum(axis=1) == 0].mean() > 0.5
     assert 0 < (labels * given)[out].sum() / (labels * given).sum() < LOSS
     assert cascade.stand_in == pytest.approx((-4, -4), abs=0.1)
@@ -42,7 +38,7 @@ def test_a_settled_text_would_be_given_no_topic_whatever_the_calibration(
     given = (calibration.probabilities(baseline + fine_tune) > 0.5).astype(np.int64)
     cascade = fit_cascade(baseline, fine_tune, labels, given, calibration)
     probabilities = calibration.probabilities(baseline + np.array(cascade.stand_in))
-    out = settled(cascade, baseline)
+    out = cascade.settles(baseline)
     # One limit holds for all topics: the settled are those whose likeliest topic is the least likely.
     assert probabilities[out].max() <= probabilities[~out].max(axis=1).min()
 
@@ -53,7 +49,7 @@ def test_few_labels_cannot_show_that_nothing_is_lost_so_every_text_is_read(
     baseline, fine_tune, labels = (part[:500] for part in seen)
     cascade = fit_cascade(baseline, fine_tune, labels, labels, PLAIN)
     assert cascade.below is None
-    assert not settled(cascade, baseline).any()
+    assert not cascade.settles(baseline).any()
 
 
 def test_where_every_text_has_a_topic_none_is_settled(seen: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:

@@ -3,11 +3,21 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.linear_model import LogisticRegression
 
 from veilleur import VeilleurError, load
-from veilleur.labels.rows import LabelledParagraph
+from veilleur.labels.rows import LabelledParagraph, label_matrix
 from veilleur.model.tfidf import plain
-from veilleur.train.tfidf import PIPELINE, TfidfSettings, fit_tfidf, load_pipeline, tfidf_logits
+from veilleur.train.tfidf import (
+    PIPELINE,
+    TfidfSettings,
+    build_pipeline,
+    fit_pipeline,
+    fit_tfidf,
+    load_pipeline,
+    log_count_ratios,
+    tfidf_logits,
+)
 
 TOPICS = ("cybercrime", "migration", "drugs", "trafficking", "fire-rescue", "maritime")
 
@@ -27,6 +37,22 @@ def test_the_baseline_learns_words_and_reads_accents_and_apostrophes_alike(
     assert logits[0, 2] > logits[1, 2]
     assert logits[2, 1] > logits[1, 1]
     assert abs(logits[2, 1] - logits[3, 1]) < 1e-9
+
+
+def test_each_topic_has_the_mean_of_a_plain_regression_and_one_over_log_counts(
+    article_rows: list[LabelledParagraph],
+) -> None:
+    texts, labels = [plain(row.text) for row in article_rows], label_matrix(article_rows, TOPICS)
+    values = (pipeline := build_pipeline(TfidfSettings()))["features"].fit_transform(texts).tocsr()
+    found = fit_pipeline(pipeline, texts, labels).decision_function(texts)
+    for topic, positive in enumerate(labels.T):
+        ratios = log_count_ratios(values, positive)
+        regression = LogisticRegression(C=TfidfSettings.c, class_weight="balanced", max_iter=1000)
+        unweighed = regression.fit(values, positive).decision_function(values)
+        weighed = values.multiply(ratios).tocsr()
+        np.testing.assert_allclose(
+            found[:, topic], (unweighed + regression.fit(weighed, positive).decision_function(weighed)) / 2, atol=1e-6
+        )
 
 
 def test_a_topic_that_no_paragraph_has_is_fitted_too(article_rows: list[LabelledParagraph]) -> None:
