@@ -356,7 +356,7 @@ def train_tfidf_command(
     seed: int,
     folds: int,
 ) -> None:
-    """Fit the baseline: TF-IDF with logistic regression. Takes seconds to a minute."""
+    """Fit the baseline: TF-IDF with linear models. Takes seconds to a minute."""
     from veilleur.train.run import train_tfidf
     from veilleur.train.tfidf import TfidfSettings
 

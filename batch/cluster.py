@@ -137,9 +137,8 @@ def _dataset(job: Job, journal: Journal) -> Any:
             compute=ray.data.ActorPoolStrategy(min_size=1, max_size=most),
             num_cpus=ASKED_SHARE * threads,
             fn_constructor_args=(
-                replace(job, sources=(), bundle=portable_name(job.bundle)),
+                replace(job, sources=(), bundle=portable_name(job.bundle), threads=threads),
                 job.identity()["bundle"],
-                threads,
             ),
         )
     )
@@ -165,11 +164,11 @@ def _read(table: "pyarrow.Table", reading: Reading, folder: str) -> Iterator["py
 class _Actor:
     """Holds a tagger and tags chunks."""
 
-    def __init__(self, job: Job, bundle: str, threads: int) -> None:
+    def __init__(self, job: Job, bundle: str) -> None:
         if job.identity()["bundle"] != bundle:
             raise VeilleurError(f"the bundle {job.bundle} is not the same on every machine: copy it to all of them")
         self.job = job
-        self.tagger = job.tagger(threads)
+        self.tagger = job.tagger()
         self.encoder = encoder(job.form, self.tagger.topics)
 
     def __call__(self, table: "pyarrow.Table") -> "pyarrow.Table":

@@ -56,9 +56,9 @@ class Job:
         """The bundle's."""
         return read_manifest(bundle_folder(self.bundle)).topics
 
-    def tagger(self, threads: int | None = None) -> Tagger:
-        """Load the bundle, with the threads of the job or with those named."""
-        return load(self.bundle, threads=threads or self.threads, cascade=self.cascade)
+    def tagger(self) -> Tagger:
+        """Load the bundle."""
+        return load(self.bundle, threads=self.threads, cascade=self.cascade)
 
     @property
     def bytes(self) -> int | None:

@@ -35,6 +35,7 @@ def report(name: str, rows: list[LabelledParagraph], swift: Tagger, thorough: Ta
     cascade, rate = timed("cascade", swift, rows, rounds)
     whole, whole_rate = timed("all read", thorough, rows, rounds)
     labels = label_matrix(rows, swift.topics)
+    gone = whole.predicted * (1 - cascade.predicted)
     right, wrong = labels * whole.predicted, (1 - labels) * whole.predicted
     without = settled[~labels.any(axis=1)].mean()
     one, other = judge(cascade, rows), judge(whole, rows)
@@ -43,8 +44,8 @@ def report(name: str, rows: list[LabelledParagraph], swift: Tagger, thorough: Ta
     print(f"{name}: {len(rows)} texts")
     print(f"  settled               {settled.mean():7.1%}  of those without a topic {without:.1%}")
     print(f"  texts a second        {rate:7.0f}  against {whole_rate:.0f}, {rate / whole_rate:.2f} times")
-    print(f"  right topics lost     {right[settled].sum():7}  of {right.sum()}")
-    print(f"  wrong topics spared   {wrong[settled].sum():7}  of {wrong.sum()}")
+    print(f"  right topics lost     {(right * gone).sum():7}  of {right.sum()}")
+    print(f"  wrong topics spared   {(wrong * gone).sum():7}  of {wrong.sum()}")
     print(f"  macro-F1              {f1:7.3f}  against {whole_f1:.3f}, difference {low:+.4f} to {high:+.4f}")
 
 

@@ -5,9 +5,10 @@
 
 A portion of the corpus is what one writer wrote. Those of `HELD_OUT` are held out whole, so every score is on writers
 who were never read; the test portions are not touched. The logits of each recipe are kept in WORK, where what is there
-already is not run again, and all that is there is shown in one table: mean average precision and the mean of the
-topics' best F1 (at the threshold that suits each best), with 95 % intervals of a bootstrap that draws bulletins, and
-how far the first is above that of the recipe it is held against, with the interval of the paired difference.
+already is not run again (after a change of code, name another folder), and all that is there is shown in one table:
+mean average precision and the mean of the topics' best F1 (at the threshold that suits each best), with 95 % intervals
+of a bootstrap that draws bulletins, and how far the first is above that of the recipe it is held against, with the
+interval of the paired difference.
 
 Other than `veilleur train`, this takes the last epoch instead of the best, so it needs no validation part and learns
 from it too, and scores one network instead of the soup; `soup` and `soup-sum` are the shipped ones.

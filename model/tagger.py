@@ -233,7 +233,7 @@ class Tagger:
         For the baseline the contributions are exact: the share of each n-gram in the logit, divided among the words
         it stands in. For the fine-tune they are the votes of a word's tokens, weighted as the pooling weighs them
         (see `veilleur.train.encoder.pool`); a token's vote has read the words around it. Where both work together,
-        their contributions add up as their logits do.
+        their contributions add up as their logits do; of a text that the baseline settles there are its own alone.
 
         Raises
         ------

@@ -22,8 +22,11 @@ votes on every topic, and a text has a topic if any of its tokens says so (softm
 }
 
 BESIDE = """\
-Beside it stands a baseline of the same labels, `baseline.npz` (TF-IDF, linear): the logits of both add
-up. A text that it is sure has no topic is read no further (`veilleur.load("DIR", cascade=False)` reads all)."""
+Beside it stands a baseline of the same labels, `baseline.npz` (TF-IDF, linear). The logits of both add up."""
+
+SETTLING = """\
+Texts that the baseline is sure have no topic are not read by the encoder (`veilleur.load("DIR", cascade=False)` has it
+read all)."""
 
 BUNDLED_BASE = """\
 **The base `bundled` is CamemBERT's architecture with the weights of multilingual-e5-small** (MIT; see `NOTICE`), not
@@ -86,7 +89,7 @@ def card(manifest: Manifest, command: str) -> str:
     ]
     if manifest.kind == "camembert":
         if manifest.cascade is not None:
-            parts.append(BESIDE if manifest.cascade.below else BESIDE.rpartition(" A text")[0])
+            parts.append(f"{BESIDE} {SETTLING}" if manifest.cascade.below else BESIDE)
         if manifest.base == "bundled":
             parts.append(BUNDLED_BASE)
         parts.append(TRANSFORMERS if "model.safetensors" in manifest.files else SHRUNK)

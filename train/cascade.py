@@ -3,8 +3,8 @@
 import numpy as np
 import numpy.typing as npt
 
-from veilleur.model.calibration import Calibration
 from veilleur.model.cascade import Cascade
+from veilleur.train.decision import Decision
 
 LOSS = 0.002  # share of the topics rightly given that may be lost, at most
 CONFIDENCE = 0.95  # that it is no more
@@ -13,16 +13,14 @@ Floats = npt.NDArray[np.floating]
 Labels = npt.NDArray[np.int64]
 
 
-def fit_cascade(
-    baseline: Floats, fine_tune: Floats, labels: Labels, given: Labels, calibration: Calibration
-) -> Cascade:
+def fit_cascade(baseline: Floats, fine_tune: Floats, labels: Labels, given: Labels, decision: Decision) -> Cascade:
     """Fit what stands in for the fine-tune, and the limits.
 
     What stands in is the fine-tune's median logit on texts without a topic. A text may be settled if, with that, the
-    probabilities of all topics stay under one limit. The limit is as high as it can be while, with a confidence of
-    `CONFIDENCE`, at most a share of `LOSS` of the topics rightly given stands in texts that would be settled
-    (C. Clopper and E. Pearson, "The use of confidence or fiducial limits", 1934). Few labels cannot show that, and
-    then nothing is settled.
+    probabilities of all topics stay under one limit, which is below every threshold. The limit is as high as it can be
+    while, with a confidence of `CONFIDENCE`, at most a share of `LOSS` of the topics rightly given stands in texts that
+    would be settled (C. Clopper and E. Pearson, "The use of confidence or fiducial limits", 1934; they take topics as
+    independent, and the text to come as like the labels). Few labels cannot show that, and then nothing is settled.
 
     Parameters
     ----------
@@ -30,21 +28,23 @@ def fit_cascade(
         Logits, each from a model that did not see the row.
     labels, given : array of shape (rows, topics), 0 or 1
         The right topics, and those that both models together give.
-    calibration : Calibration
-        Of the sum of both.
+    decision : Decision
+        Fitted to the sum of both.
     """
     without = labels.sum(axis=1) == 0
     if not without.any():  # a text without topics does not occur
         return Cascade((0.0,) * labels.shape[1])
     stand_in = np.median(fine_tune[without], axis=0)
-    highest = calibration.probabilities(baseline + stand_in).max(axis=1)
+    slopes, intercepts = np.array(decision.calibration.slopes), np.array(decision.calibration.intercepts)
+    highest = ((baseline + stand_in) * slopes + intercepts).max(axis=1)
     order = np.argsort(highest)
     lost = np.cumsum((labels * given).sum(axis=1)[order])
     bearable = np.flatnonzero(_upper_bound(lost, int(lost[-1])) <= LOSS)
     if len(bearable) == 0:
         return Cascade(tuple(stand_in.tolist()))
-    limit = highest[order][bearable[-1]]
-    below = (np.log(limit / (1 - limit)) - calibration.intercepts) / calibration.slopes - stand_in
+    lowest_threshold = min(decision.thresholds)
+    limit = min(highest[order][bearable[-1]], np.log(lowest_threshold / (1 - lowest_threshold)))
+    below = (limit - intercepts) / slopes - stand_in
     return Cascade(tuple(stand_in.tolist()), tuple(below.tolist()))
 
 

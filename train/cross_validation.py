@@ -79,6 +79,6 @@ def cross_validate_camembert(
         asked = [rows[index] for index in held]
         logits[held] = fitted.logits(asked)
         if settings.baseline:
-            logits[held] += tfidf_logits(fit_tfidf([rows[index] for index in train], topics, TfidfSettings()), asked)
+            logits[held] += tfidf_logits(fit_tfidf(learnt, topics, TfidfSettings()), asked)
         folds.append(held)
     return gathered(rows, topics, logits, folds, learnt=rows)

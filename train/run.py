@@ -281,10 +281,8 @@ def _with_baseline(
     else:
         logits = tfidf_logits(model, alone.rows)
     both = replace(alone, logits=alone.logits + logits)
-    if job.exclusive:  # a text without topics does not occur, so none is settled
-        return both, Cascade((0.0,) * len(job.topics))
     _, given = both.decided()
-    return both, fit_cascade(logits, alone.logits, both.labels, given, both.decision.calibration)
+    return both, fit_cascade(logits, alone.logits, both.labels, given, both.decision)
 
 
 def check_labels(rows: Rows, topics: Sequence[str]) -> None:

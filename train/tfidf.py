@@ -76,7 +76,9 @@ def fit_pipeline(pipeline: "Pipeline", texts: Sequence[str], labels: npt.NDArray
     for regression, positive in zip(topics.estimators_, labels.T, strict=True):
         if hasattr(regression, "coef_"):  # a topic that all or none of the paragraphs have needs no regression
             _average_with_log_counts(regression, values, positive)
-    for _, vectorizer in pipeline["features"].transformer_list:
+    for _, vectorizer in features.transformer_list:
+        if vectorizer == "drop":  # as scikit-learn names a part that is left out
+            continue
         # As numpy integers, each entry would become a file of its own in the bundle.
         vectorizer.vocabulary_ = {term: int(column) for term, column in vectorizer.vocabulary_.items()}
         vars(vectorizer).pop("_stop_words_id", None)  # an address in this process, which scikit-learn does without

@@ -1,9 +1,16 @@
+import json
+import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 
 from veilleur import VeilleurError, load
+from veilleur.batch.files import find_sources
+from veilleur.batch.job import Job
+from veilleur.cli import main
 from veilleur.labels.rows import LabelledParagraph
 from veilleur.model.cascade import Cascade, CascadeModel
 from veilleur.model.tagger import Tagger
@@ -61,6 +68,26 @@ def test_the_shipped_bundle_settles_everyday_news_and_can_be_told_to_read_all() 
     assert swift.predict_proba([text]).max() < min(swift.thresholds.values()) / 2
     assert swift.predict_proba([text]).tolist() != thorough.predict_proba([text]).tolist()
     assert swift.predict_proba(TEXTS[:1]).tolist() == thorough.predict_proba(TEXTS[:1]).tolist()
+    again = pickle.loads(pickle.dumps(thorough))  # a pickled tagger reads all, too
+    assert again.predict_proba([text]).tolist() == thorough.predict_proba([text]).tolist()
+
+
+def test_the_command_can_be_told_to_read_all(tmp_path: Path) -> None:
+    (tmp_path / "news.txt").write_text("Le festival de musique baroque ouvre ses portes samedi à l'abbaye.", "utf-8")
+    found = [
+        CliRunner().invoke(main, ["tag", str(tmp_path / "news.txt"), "--format", "jsonl", option])
+        for option in ("--cascade", "--no-cascade")
+    ]
+    assert [one.exit_code for one in found] == [0, 0]
+    swift, thorough = (json.loads(one.stdout) for one in found)
+    assert swift["topics"] == thorough["topics"] == []
+    assert swift["scores"] != thorough["scores"]
+
+
+def test_a_broken_run_does_not_go_on_with_another_cascade(tmp_path: Path) -> None:
+    (tmp_path / "news.txt").write_text("Un festival.", "utf-8")
+    job = Job(tuple(find_sources([str(tmp_path / "news.txt")])), "camembert")
+    assert job.identity() != replace(job, cascade=False).identity()
 
 
 def test_a_settled_text_is_explained_by_the_baseline_alone() -> None:

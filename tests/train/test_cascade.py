@@ -4,8 +4,9 @@ import pytest
 from veilleur.model.calibration import Calibration
 from veilleur.model.cascade import Cascade
 from veilleur.train.cascade import LOSS, fit_cascade
+from veilleur.train.decision import Decision
 
-PLAIN = Calibration((1.0, 1.0), (0.0, 0.0))
+PLAIN = Decision(Calibration((1.0, 1.0), (0.0, 0.0)), (0.5, 0.4))
 
 
 @pytest.fixture
@@ -30,17 +31,18 @@ def test_most_texts_without_a_topic_are_settled_and_next_to_no_topic_is_lost(
     assert cascade.stand_in == pytest.approx((-4, -4), abs=0.1)
 
 
-def test_a_settled_text_would_be_given_no_topic_whatever_the_calibration(
+def test_a_settled_text_is_given_no_topic_even_where_nothing_would_be_lost(
     seen: tuple[np.ndarray, np.ndarray, np.ndarray],
 ) -> None:
     baseline, fine_tune, labels = seen
-    calibration = Calibration((0.5, 1.5), (-0.5, 0.3))
-    given = (calibration.probabilities(baseline + fine_tune) > 0.5).astype(np.int64)
-    cascade = fit_cascade(baseline, fine_tune, labels, given, calibration)
-    probabilities = calibration.probabilities(baseline + np.array(cascade.stand_in))
-    out = cascade.settles(baseline)
-    # One limit holds for all topics: the settled are those whose likeliest topic is the least likely.
-    assert probabilities[out].max() <= probabilities[~out].max(axis=1).min()
+    certain = 20 * baseline  # tells all texts apart
+    decision = Decision(Calibration((0.5, 1.5), (-0.5, 0.3)), (0.06, 0.6))
+    given = (decision.calibration.probabilities(certain + fine_tune) > decision.thresholds).astype(np.int64)
+    cascade = fit_cascade(certain, fine_tune, labels, given, decision)
+    out = cascade.settles(certain)
+    assert out.mean() > 0.5
+    probabilities = decision.calibration.probabilities(certain + np.array(cascade.stand_in))
+    assert (probabilities[out] < decision.thresholds).all()
 
 
 def test_few_labels_cannot_show_that_nothing_is_lost_so_every_text_is_read(

@@ -8,10 +8,12 @@ from transformers import AutoTokenizer, pipeline
 
 from veilleur import load
 from veilleur.labels.rows import LabelledParagraph
-from veilleur.model.calibration import Calibration, sigmoid
-from veilleur.model.cascade import CascadeModel
-from veilleur.seeds.text import normalise
+from veilleur.labels.topics import read_topics
+from veilleur.model.bundle import BASELINE
+from veilleur.model.calibration import Calibration
+from veilleur.train.camembert import CamembertSettings
 from veilleur.train.encoder import TokenVotes
+from veilleur.train.run import Job, train_camembert
 from veilleur.train.standard_form import fits, standard_form
 
 
@@ -36,21 +38,21 @@ def test_the_standard_model_gives_the_calibrated_probabilities(
     np.testing.assert_allclose(got, calibration.probabilities(logits), atol=2e-3)
 
 
-def test_plain_transformers_loads_a_fresh_bundle_and_agrees_with_its_network(
-    camembert_bundle: Path, article_rows: list[LabelledParagraph]
+def test_plain_transformers_loads_a_fresh_bundle_and_agrees_with_the_tagger(
+    article_rows: list[LabelledParagraph], tiny_base: Path, tmp_path: Path
 ) -> None:
-    tagger = load(camembert_bundle)
-    assert isinstance(tagger.model, CascadeModel)
-    classify = pipeline("text-classification", model=str(camembert_bundle), top_k=None)
-    length = len(AutoTokenizer.from_pretrained(camembert_bundle)("x")["input_ids"])
+    job = Job(article_rows, read_topics().ids, tmp_path / "bundle", "veilleur train camembert --no-baseline")
+    settings = CamembertSettings(base=str(tiny_base), epochs=1, folds=1, learning_rate=1e-3, baseline=False)
+    manifest = train_camembert(job, settings, lambda part, progress: None)
+    assert manifest.cascade is None
+    assert BASELINE not in manifest.files
+    tagger = load(job.out)
+    classify = pipeline("text-classification", model=str(job.out), top_k=None)
+    length = len(AutoTokenizer.from_pretrained(job.out)("x")["input_ids"])
     assert length > 1
     texts = [row.text for row in article_rows if len(row.text) < 150]
     assert len(texts) > 20
-    found = [{one["label"]: one["score"] for one in given} for given in classify(texts)]
-    logits = tagger.model.fine_tune.logits([normalise(text) for text in texts])
-    for topic, logit in zip(tagger.topics, logits.T, strict=True):
-        scores = np.array([one[topic] for one in found])
-        calibrated = np.log(scores / (1 - scores))  # a straight line in the logit, by Platt
-        line = np.polynomial.Polynomial.fit(logit, calibrated, 1)
-        assert line.deriv()(0) > 0
-        np.testing.assert_allclose(sigmoid(line(logit)), scores, atol=1e-2)
+    for given, tagging in zip(classify(texts), tagger.tag_many(texts), strict=True):
+        scores = {one["label"]: one["score"] for one in given}
+        assert scores.keys() == tagging.scores.keys()
+        assert scores == pytest.approx(dict(tagging.scores), abs=1e-2)
