@@ -74,7 +74,7 @@ class CascadeModel:
         """Return uncalibrated logits of shape (texts, topics)."""
         known = self.baseline.logits(texts)
         unsettled = np.flatnonzero(~self.cascade.settles(known)).tolist()
-        read = np.tile(np.array(self.cascade.stand_in), (len(texts), 1))
+        read = np.tile(np.array(self.cascade.stand_in, dtype=np.float64), (len(texts), 1))
         if unsettled:
             read[unsettled] = self.fine_tune.logits([texts[place] for place in unsettled])
         result: npt.NDArray[np.float64] = known + read
