@@ -37,7 +37,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 from torch.nn.utils import clip_grad_norm_
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
-from transformers import PreTrainedTokenizerBase, get_linear_schedule_with_warmup, set_seed
+from transformers import get_linear_schedule_with_warmup, set_seed
 from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from veilleur.evaluate.bootstrap import RESAMPLES, Floats, Interval, Labels, draw_weights, interval, macro, rates
@@ -54,14 +54,14 @@ from veilleur.train.camembert import (
     Collate,
     Example,
     FittedCamembert,
-    _optimizer,
-    cpu_has_bf16,
     encode,
-    load_base,
+    has_bf16,
+    new_network,
+    new_optimizer,
     soup,
     window,
 )
-from veilleur.train.encoder import NEGATIVE, TokenVotes
+from veilleur.train.encoder import NEGATIVE
 from veilleur.train.folds import grouped_folds
 from veilleur.train.tfidf import TfidfSettings, build_pipeline, fit_pipeline, log_count_ratios
 
@@ -162,13 +162,14 @@ class FineTune:
 
     def _fit(self, rows: Rows, topics: Sequence[str], settings: CamembertSettings) -> FittedCamembert:
         set_seed(settings.seed)
-        tokenizer, network = new_network(settings, len(topics))
+        tokenizer, network = new_network(settings, resolve_base(settings.base), len(topics))
+        network = network.to(DEVICE)
         decayed = get_ema_multi_avg_fn(self.averaging)  # type: ignore[no-untyped-call]
-        average = AveragedModel(network, multi_avg_fn=decayed)
-        optimizer = _optimizer(network, settings)
+        average = AveragedModel(network, multi_avg_fn=decayed) if self.averaging else None
+        optimizer = new_optimizer(network, settings)
         steps = settings.epochs * math.ceil(len(rows) / settings.batch_size)
         schedule = get_linear_schedule_with_warmup(optimizer, math.ceil(settings.warmup * steps), steps)
-        narrow = torch.cuda.is_bf16_supported() if DEVICE == "cuda" else cpu_has_bf16()
+        narrow = has_bf16()
         encoded = cache(lambda row: encode(row, topics, tokenizer, window(network.encoder.config)))
         batches = self._batches(rows, encoded, Collate(tokenizer.pad_token_id), settings)
         network.train()
@@ -180,9 +181,9 @@ class FineTune:
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-            if self.averaging:
+            if average:
                 average.update_parameters(network)
-        if self.averaging:
+        if average:
             network.load_state_dict(average.module.state_dict())
         return FittedCamembert(network, tokenizer)
 
@@ -216,16 +217,6 @@ class Sum:
     about: str
     of: tuple[str, ...]
     against: str = "fine-tune"
-
-
-def new_network(settings: CamembertSettings, topics: int) -> tuple[PreTrainedTokenizerBase, TokenVotes]:
-    """Return tokenizer and network as the product's fine-tune starts from them."""
-    tokenizer, base = load_base(resolve_base(settings.base), topics, settings.dropout)
-    base.embeddings.requires_grad_(False)
-    for layer in base.encoder.layer[: int(settings.frozen * len(base.encoder.layer))]:
-        layer.requires_grad_(False)
-    network = TokenVotes(base, topics, settings.positive_weight, settings.evidence_weight, settings.dropout)
-    return tokenizer, network.to(DEVICE)
 
 
 def first_token(token_logits: Tensor, mask: Tensor) -> Tensor:

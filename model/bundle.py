@@ -7,7 +7,7 @@ named in the manifest with its SHA-256.
 import hashlib
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from importlib import resources
 from pathlib import Path
@@ -122,10 +122,9 @@ def read_manifest(folder: Path) -> Manifest:
         manifest = Manifest(
             kind=content["kind"],
             topics=tuple(content["topics"]),
-            thresholds=tuple(float(value) for value in content["thresholds"]),
+            thresholds=_floats(content["thresholds"]),
             calibration=Calibration(
-                tuple(float(value) for value in content["calibration"]["slopes"]),
-                tuple(float(value) for value in content["calibration"]["intercepts"]),
+                _floats(content["calibration"]["slopes"]), _floats(content["calibration"]["intercepts"])
             ),
             base=content.get("base", ""),
             training=content.get("training", {}),
@@ -146,10 +145,11 @@ def _cascade(content: Mapping[str, Any] | None) -> Cascade | None:
     if content is None:
         return None
     below = content["below"]
-    return Cascade(
-        tuple(float(value) for value in content["stand_in"]),
-        None if below is None else tuple(float(value) for value in below),
-    )
+    return Cascade(_floats(content["stand_in"]), None if below is None else _floats(below))
+
+
+def _floats(values: Iterable[Any]) -> tuple[float, ...]:
+    return tuple(float(value) for value in values)
 
 
 def _check_form(path: Path, manifest: Manifest) -> None:

@@ -156,13 +156,8 @@ def fit_camembert(
         If the base cannot be loaded or is of a family that this head does not fit.
     """
     set_seed(settings.seed)
-    tokenizer, encoder = load_base(base, len(topics), settings.dropout)
-    # Embeddings stay as they are: small data would only move the few words it has.
-    encoder.embeddings.requires_grad_(False)
-    for layer in encoder.encoder.layer[: int(settings.frozen * len(encoder.encoder.layer))]:
-        layer.requires_grad_(False)
-    network = TokenVotes(encoder, len(topics), settings.positive_weight, settings.evidence_weight, settings.dropout)
-    length = window(encoder.config)
+    tokenizer, network = new_network(settings, base, len(topics))
+    length = window(network.encoder.config)
     train_data = [encode(row, topics, tokenizer, length) for row in rows]
     validation_data = [encode(row, topics, tokenizer, length) for row in validation]
     cuda = torch.cuda.is_available()
@@ -182,7 +177,7 @@ def fit_camembert(
         logging_steps=5,
         seed=settings.seed,
         data_seed=settings.seed,
-        bf16=torch.cuda.is_bf16_supported() if cuda else cpu_has_bf16(),
+        bf16=has_bf16(),
         use_cpu=not cuda,
         dataloader_pin_memory=cuda,
         remove_unused_columns=False,
@@ -197,7 +192,7 @@ def fit_camembert(
         eval_dataset=validation_data,
         data_collator=Collate(tokenizer.pad_token_id),
         compute_metrics=_validation_metrics,
-        optimizers=(_optimizer(network, settings), None),
+        optimizers=(new_optimizer(network, settings), None),
         callbacks=[_Reporter(report)],
     )
     trainer.remove_callback(PrinterCallback)
@@ -207,6 +202,17 @@ def fit_camembert(
             shutil.rmtree(checkpoint)
     trainer.train(resume_from_checkpoint=get_last_checkpoint(str(work)))
     return FittedCamembert(network.cpu().eval(), tokenizer)
+
+
+def new_network(settings: CamembertSettings, base: str, topics: int) -> tuple[PreTrainedTokenizerBase, TokenVotes]:
+    """Return tokenizer and network as a fine-tune starts from them."""
+    tokenizer, encoder = load_base(base, topics, settings.dropout)
+    # Embeddings stay as they are: small data would only move the few words it has.
+    encoder.embeddings.requires_grad_(False)
+    for layer in encoder.encoder.layer[: int(settings.frozen * len(encoder.encoder.layer))]:
+        layer.requires_grad_(False)
+    network = TokenVotes(encoder, topics, settings.positive_weight, settings.evidence_weight, settings.dropout)
+    return tokenizer, network
 
 
 def soup(fitted: Sequence[FittedCamembert]) -> FittedCamembert:
@@ -366,7 +372,7 @@ def _validation_metrics(prediction: Any) -> dict[str, float]:
     return {"macro_f1": float(f1_score(labels, sigmoid(logits) >= 0.5, average="macro", zero_division=0))}
 
 
-def _optimizer(network: TokenVotes, settings: CamembertSettings) -> torch.optim.Optimizer:
+def new_optimizer(network: TokenVotes, settings: CamembertSettings) -> torch.optim.Optimizer:
     """AdamW with a learning rate that falls from layer to layer (J. Howard and S. Ruder, ULMFiT, 2018)."""
     layers = len(network.encoder.encoder.layer)
     groups: dict[tuple[float, float], list[Tensor]] = {}
@@ -384,6 +390,11 @@ def _optimizer(network: TokenVotes, settings: CamembertSettings) -> torch.optim.
     return torch.optim.AdamW(
         [{"params": group, "lr": rate, "weight_decay": decay} for (rate, decay), group in groups.items()]
     )
+
+
+def has_bf16() -> bool:
+    """Whether what a fine-tune runs on multiplies bfloat16 in hardware."""
+    return torch.cuda.is_bf16_supported() if torch.cuda.is_available() else cpu_has_bf16()
 
 
 def cpu_has_bf16() -> bool:
