@@ -15,7 +15,8 @@ import numpy.typing as npt
 
 from veilleur.errors import VeilleurError
 from veilleur.labels.rows import LabelledParagraph, label_matrix
-from veilleur.model.tfidf import CHARACTER_SIZES, WORD_SIZES, TfidfModel, plain
+from veilleur.model.ngrams import CHARACTER_SIZES, WORD_SIZES
+from veilleur.model.tfidf import TfidfModel, plain
 from veilleur.seeds.text import normalise
 
 if TYPE_CHECKING:
