@@ -1,18 +1,22 @@
 """How fast both models tag and start, as ratios to what else does the same on this machine.
 
-    python -P benchmarks/throughput.py [--paragraphs 256] [--rounds 3] [--threads N]
+    python -P benchmarks/throughput.py [--paragraphs 256] [--rounds 3] [--threads N] [--annif PYTHON]
 
 The fine-tune is measured on a bundle that is made for it: the bundled base with a head of random weights, which are as
 fast as any. Every figure is the best of the rounds, in which rivals take turns. Needs the extra `benchmarks`; without
-fastText its line is left out.
+fastText its line is left out. Annif cannot be installed beside it, so PYTHON is the interpreter of an environment that
+has Annif; without it its lines are left out.
 """
 
 import argparse
 import importlib.util
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from time import perf_counter
@@ -41,6 +45,8 @@ from veilleur.train.export import export_onnx, quantise_onnx
 from veilleur.train.standard_form import standard_form
 from veilleur.train.tfidf import PIPELINE, load_pipeline
 
+Clocks = Mapping[str, Callable[[], float]]  # each does its work once and returns the seconds that it took
+
 MIB = 2**20
 BATCH = 16  # of the transformers pipeline
 SIDE = 1024  # of the square matrices whose product is timed
@@ -60,6 +66,8 @@ classify = pipeline("text-classification", sys.argv[1], top_k=None, batch_size={
 classify(open(sys.argv[2]).read().splitlines(), truncation=True)
 """
 PEAK = "\nfrom veilleur.evaluate.cost import peak_bytes; print(peak_bytes())"
+ANNIF = Path(__file__).with_name("annif_peer.py")
+ANNIF_BACKENDS = ("tfidf", "svc")
 
 
 def main() -> None:
@@ -67,6 +75,7 @@ def main() -> None:
     parser.add_argument("--paragraphs", type=int, default=256, help="That the fine-tune tags in a round.")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=processors(), help="Of the fine-tune and what it is held to.")
+    parser.add_argument("--annif", metavar="PYTHON", help="Interpreter of an environment that has Annif.")
     options = parser.parse_args()
     texts = [segment.text for bulletin in (*articles(), *composed()) for segment in bulletin.readable]
     # The baseline of the cascade has not read the test split, so it settles of it what it would of new text.
@@ -75,9 +84,10 @@ def main() -> None:
     set_verbosity_error()
     disable_progress_bar()
     torch.set_num_threads(options.threads)
-    with TemporaryDirectory() as folder:
-        report_fine_tune(make_bundle(Path(folder) / "bundle"), some, options.rounds, options.threads)
-        report_baseline(Path(folder), texts, options.rounds)
+    with TemporaryDirectory() as name, annif_clocks(options.annif, Path(name) / "annif", texts) as annif:
+        folder = Path(name)
+        report_fine_tune(make_bundle(folder / "bundle"), some, options.rounds, options.threads)
+        report_baseline(folder, texts, annif, options.rounds)
     report_starts(2 * options.rounds)
 
 
@@ -106,15 +116,14 @@ def report_fine_tune(bundle: Path, texts: Sequence[str], rounds: int, threads: i
     tagger, shipped = load(bundle, threads=threads), load("camembert", threads=threads)
     lengths = np.array([len(ids) for ids in tokenizer(list(texts), truncation=True)["input_ids"]])
     print(f"fine-tune: {len(texts)} paragraphs of {lengths.mean():.0f} tokens, {threads} threads")
-    rates = best_rates(
+    clocks = timed(
         {
             f"transformers pipeline, fp32, batches of {BATCH}": lambda: classify(list(texts), truncation=True),
             "Tagger.tag_many": lambda: list(tagger.tag_many(texts)),
             "Tagger.tag_many, bundle as shipped, with cascade": lambda: list(shipped.tag_many(texts)),
-        },
-        len(texts),
-        rounds,
+        }
     )
+    rates = best_rates(clocks, len(texts), rounds)
     show_rates(rates)
     hidden, inner = config.hidden_size, config.intermediate_size
     products = lengths.mean() * (4 * hidden * hidden + 2 * hidden * inner) + 2 * (lengths**2).mean() * hidden
@@ -140,7 +149,7 @@ def product_rates(rounds: int, threads: int) -> dict[str, float]:
     }
     repeats = 10
     repeated = {name: lambda one=one: [one() for _ in range(repeats)] for name, one in products.items()}
-    return best_rates(repeated, 2 * SIDE**3 * repeats, rounds)
+    return best_rates(timed(repeated), 2 * SIDE**3 * repeats, rounds)
 
 
 def integer_product(threads: int) -> Any:
@@ -157,7 +166,7 @@ def integer_product(threads: int) -> Any:
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def report_baseline(folder: Path, texts: Sequence[str], rounds: int) -> None:
+def report_baseline(folder: Path, texts: Sequence[str], annif: Clocks, rounds: int) -> None:
     bundle = bundle_folder("tfidf")
     tagger, fitted = load(bundle), load_pipeline(bundle / PIPELINE)
     straight = [plain(normalise(text)) for text in texts]
@@ -172,7 +181,7 @@ def report_baseline(folder: Path, texts: Sequence[str], rounds: int) -> None:
         classifier = fast_text(folder)
         lines = [text + "\n" for text in straight]
         rivals["fastText predict"] = lambda: [classifier.predict(line, 6, 0.0, "strict") for line in lines]
-    show_rates(best_rates(rivals, len(texts), rounds))
+    show_rates(best_rates({**timed(rivals), **annif}, len(texts), rounds))
     print(f"  scores differ by {np.abs(sigmoid(found) - sigmoid(expected)).max():.1e} at most")
     paragraphs = folder / "all.txt"
     paragraphs.write_text("\n".join(texts), encoding="utf-8")
@@ -195,6 +204,50 @@ def fast_text(folder: Path) -> Any:
     return model.f  # its own wrapper fails with numpy 2
 
 
+@contextmanager
+def annif_clocks(python: str | None, folder: Path, texts: Sequence[str]) -> Iterator[Clocks]:
+    """Train Annif on the same labels in its own environment, and yield what asks it for the topics of the texts.
+
+    It takes its time itself. Its process waits while nothing is asked of it.
+    """
+    if python is None:
+        yield {}
+        return
+    folder.mkdir()
+    topics = (f"<{topic.id}>\t{topic.name_fr}\n" for topic in read_topics().topics)
+    (folder / "topics.tsv").write_text("".join(topics), encoding="utf-8")
+    rows = [row for row in shipped_rows() if row.split != "test"]
+    labelled = ({"text": row.text, "subjects": [{"uri": topic} for topic in row.topics]} for row in rows)
+    write_lines(folder / "train.jsonl", labelled)
+    write_lines(folder / "texts.jsonl", ({"text": text} for text in texts))
+    command = [python, "-I", "-X", "utf8", str(ANNIF), str(folder)]
+    try:
+        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8")
+    except OSError as error:
+        raise SystemExit(f"{python} cannot be run ({error.strerror}): give the interpreter that has Annif.") from error
+    with process:
+        version = answer(process)
+        yield {f"Annif {version} {name}": partial(ask, process, name) for name in ANNIF_BACKENDS}
+
+
+def write_lines(path: Path, values: Iterable[object]) -> None:
+    path.write_text("".join(json.dumps(value) + "\n" for value in values), encoding="utf-8")
+
+
+def ask(process: subprocess.Popen[str], question: str) -> Any:
+    assert process.stdin
+    print(json.dumps(question), file=process.stdin, flush=True)
+    return answer(process)
+
+
+def answer(process: subprocess.Popen[str]) -> Any:
+    assert process.stdout
+    line = process.stdout.readline()
+    if not line:
+        raise SystemExit(f"Annif stopped with exit code {process.wait()}.")  # its reason is on the same terminal
+    return json.loads(line)
+
+
 def report_starts(rounds: int) -> None:
     print("start: one text, the process included")
     seconds = {name: float("inf") for name in STARTS}
@@ -208,14 +261,21 @@ def report_starts(rounds: int) -> None:
         print(f"  {name:52} {value * 1000:10,.0f} ms       {value / first:6.2f} times")
 
 
-def best_rates(rivals: Mapping[str, Callable[[], object]], count: int, rounds: int) -> dict[str, float]:
+def timed(rivals: Mapping[str, Callable[[], object]]) -> Clocks:
+    def clock(work: Callable[[], object]) -> float:
+        began = perf_counter()
+        work()
+        return perf_counter() - began
+
+    return {name: partial(clock, work) for name, work in rivals.items()}
+
+
+def best_rates(rivals: Clocks, count: int, rounds: int) -> dict[str, float]:
     """Return how many of `count` each does in a second, the best of the rounds."""
     seconds = dict.fromkeys(rivals, float("inf"))
     for _ in range(rounds):
-        for name, work in rivals.items():
-            began = perf_counter()
-            work()
-            seconds[name] = min(seconds[name], perf_counter() - began)
+        for name, clock in rivals.items():
+            seconds[name] = min(seconds[name], clock())
     return {name: count / value for name, value in seconds.items()}
 
 
