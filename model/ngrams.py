@@ -54,16 +54,20 @@ class WordGrams:
     ----------
     terms : sequence of str
         The n-grams in the order of their columns.
+
+    Raises
+    ------
+    ValueError
+        If an n-gram has more than two words.
     """
 
     def __init__(self, terms: Sequence[str]) -> None:
         self.terms = terms
-        codes = _codes("\n".join(terms))
-        lengths = np.array([len(term) for term in terms])
-        firsts = np.cumsum(lengths + 1) - lengths - 1
-        lasts = firsts + lengths
+        codes, firsts, lasts = _listed(terms)
         spaces = np.flatnonzero(codes == SPACE)
         pairs = np.searchsorted(firsts, spaces, side="right") - 1
+        if (pairs[1:] == pairs[:-1]).any():
+            raise ValueError("an n-gram has more than two words")
         seconds = firsts.copy()
         seconds[pairs] = spaces + 1
         hashes = _Hashes(codes)
@@ -108,26 +112,25 @@ class CharacterGrams:
 
     def __init__(self, terms: Sequence[str]) -> None:
         self.terms = terms
-        codes = _codes("\n".join(terms))
-        alphabet = np.array(sorted({*codes.tolist(), int(SPACE)}))
+        codes, starts, ends = _listed(terms)
+        alphabet = np.flatnonzero(np.bincount(codes, minlength=SPACE + 1))
         self._base = np.uint64(len(alphabet) + 2)
         # No digit is 0, so that n-grams of different sizes are different numbers; the last is of all other characters.
         self._digits = np.full(int(alphabet[-1]) + 2, self._base - np.uint64(1), dtype=np.uint64)
         self._digits[alphabet] = np.arange(1, len(alphabet) + 1)
         self._digits[BORDER] = self._digits[SPACE]
-        sizes = np.array([len(term) for term in terms])
-        starts = np.cumsum(sizes + 1) - sizes - 1
-        numbers = np.empty(len(terms), dtype=np.uint64)
-        for size, found in self._numbers(codes):
-            numbers[sizes == size] = found[starts[sizes == size]]
+        numbers = np.zeros(len(terms), dtype=np.uint64)
+        for place in range(CHARACTER_SIZES[1]):
+            longer = np.flatnonzero(ends - starts > place)
+            numbers[longer] = numbers[longer] * self._base + self._digits[codes[starts[longer] + place]]
         self._table = Table(numbers)
 
     def find(self, codes: Codes) -> tuple[Integers, Integers]:
         """Return each occurrence of an n-gram: where it starts, and the column."""
-        found = [self._table.find(numbers) for _, numbers in self._numbers(codes)]
+        found = [self._table.find(numbers) for numbers in self._numbers(codes)]
         return np.concatenate([starts for starts, _ in found]), np.concatenate([columns for _, columns in found])
 
-    def _numbers(self, codes: Codes) -> Iterator[tuple[int, Numbers]]:
+    def _numbers(self, codes: Codes) -> Iterator[Numbers]:
         """Give, for each size, the numbers of the n-grams from each position on.
 
         Those with a space or a border within are none that is known, as n-grams within words have them only at the
@@ -139,7 +142,7 @@ class CharacterGrams:
         for size in range(2, highest + 1):
             numbers = numbers[:-1] * self._base + digits[size - 1 :]
             if size >= lowest:
-                yield size, numbers
+                yield numbers
 
 
 class Table:
@@ -225,6 +228,13 @@ def _kind(character: str) -> int:
     if character.isalnum() or character == "_":  # what ``\w`` matches
         return _WORD
     return _SPACE if character.isspace() else _OTHER
+
+
+def _listed(terms: Sequence[str]) -> tuple[Codes, Integers, Integers]:
+    """Return the code points of all terms, a border between them, and where each starts and ends."""
+    codes = _codes("\n".join(terms))
+    borders = np.flatnonzero(codes == BORDER)
+    return codes, np.concatenate([[0], borders + 1]), np.append(borders, len(codes))
 
 
 def _codes(text: str) -> Codes:

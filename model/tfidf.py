@@ -17,7 +17,6 @@ from veilleur.errors import VeilleurError
 from veilleur.model.ngrams import (
     BORDER,
     SPACE,
-    WORD_SIZES,
     CharacterGrams,
     Integers,
     WordGrams,
@@ -196,8 +195,6 @@ def _read(path: Path) -> dict[str, Any]:
     features, topics = len(words) + len(characters), arrays["intercepts"].size
     if [array.shape for array in numbers] != [(features,), (features, topics), (topics,)]:
         raise ValueError("its arrays do not fit each other")
-    if max(word.count(" ") for word in words) >= WORD_SIZES[1]:
-        raise ValueError("its n-grams have too many words")
     if not all(np.isfinite(array).all() for array in numbers):
         raise ValueError("its weights are not numbers")
     return {**arrays, "words": words, "characters": characters}
