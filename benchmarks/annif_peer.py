@@ -3,8 +3,8 @@
     PYTHON -I -X utf8 benchmarks/annif_peer.py FOLDER
 
 FOLDER holds what Annif reads as it is: the vocabulary `topics.tsv`, the labels `train.jsonl` and the texts
-`texts.jsonl`. Trains a project for each backend, writes Annif's version as a line of JSON, and then answers each line,
-a backend's name, with the seconds in which it suggests topics for all texts.
+`texts.jsonl`. Trains a project for each backend, writes Annif's version and the backends as a line of JSON, and then
+answers each line, a backend's name, with the seconds in which it suggests topics for all texts.
 """
 
 import json
@@ -41,7 +41,7 @@ def main() -> None:
     provide_punkt(folder)
     projects = train(folder)
     texts = list(DocumentFileJSONL(str(folder / "texts.jsonl"), None, LANGUAGE, require_subjects=False).documents)
-    print(json.dumps(version("annif")), flush=True)
+    print(json.dumps([version("annif"), *BACKENDS]), flush=True)
     for line in sys.stdin:
         print(json.dumps(seconds(projects[json.loads(line)], texts)), flush=True)
 

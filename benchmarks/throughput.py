@@ -29,7 +29,7 @@ import torch
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer, pipeline
 from transformers.utils.logging import disable_progress_bar, set_verbosity_error
 
-from veilleur.labels.rows import shipped_rows
+from veilleur.labels.rows import LabelledParagraph, shipped_rows
 from veilleur.labels.topics import read_topics
 from veilleur.model.bundle import Manifest, bundle_folder, write_manifest
 from veilleur.model.calibration import Calibration, sigmoid
@@ -67,7 +67,6 @@ classify(open(sys.argv[2]).read().splitlines(), truncation=True)
 """
 PEAK = "\nfrom veilleur.evaluate.cost import peak_bytes; print(peak_bytes())"
 ANNIF = Path(__file__).with_name("annif_peer.py")
-ANNIF_BACKENDS = ("tfidf", "svc")
 
 
 def main() -> None:
@@ -79,15 +78,17 @@ def main() -> None:
     options = parser.parse_args()
     texts = [segment.text for bulletin in (*articles(), *composed()) for segment in bulletin.readable]
     # The baseline of the cascade has not read the test split, so it settles of it what it would of new text.
-    unread = [row.text for row in shipped_rows(split="test")]
+    rows = shipped_rows()
+    unread = [row.text for row in rows if row.split == "test"]
+    learnt = [row for row in rows if row.split != "test"]
     some = unread[:: max(1, len(unread) // options.paragraphs)][: options.paragraphs]
     set_verbosity_error()
     disable_progress_bar()
     torch.set_num_threads(options.threads)
-    with TemporaryDirectory() as name, annif_clocks(options.annif, Path(name) / "annif", texts) as annif:
+    with TemporaryDirectory() as name, annif_clocks(options.annif, Path(name) / "annif", learnt, texts) as annif:
         folder = Path(name)
         report_fine_tune(make_bundle(folder / "bundle"), some, options.rounds, options.threads)
-        report_baseline(folder, texts, annif, options.rounds)
+        report_baseline(folder, texts, learnt, annif, options.rounds)
     report_starts(2 * options.rounds)
 
 
@@ -166,7 +167,9 @@ def integer_product(threads: int) -> Any:
     return onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
 
 
-def report_baseline(folder: Path, texts: Sequence[str], annif: Clocks, rounds: int) -> None:
+def report_baseline(
+    folder: Path, texts: Sequence[str], learnt: Sequence[LabelledParagraph], annif: Clocks, rounds: int
+) -> None:
     bundle = bundle_folder("tfidf")
     tagger, fitted = load(bundle), load_pipeline(bundle / PIPELINE)
     straight = [plain(normalise(text)) for text in texts]
@@ -178,7 +181,7 @@ def report_baseline(folder: Path, texts: Sequence[str], annif: Clocks, rounds: i
         "Tagger.tag_many": lambda: list(tagger.tag_many(texts)),
     }
     if importlib.util.find_spec("fasttext"):
-        classifier = fast_text(folder)
+        classifier = fast_text(folder, learnt)
         lines = [text + "\n" for text in straight]
         rivals["fastText predict"] = lambda: [classifier.predict(line, 6, 0.0, "strict") for line in lines]
     show_rates(best_rates({**timed(rivals), **annif}, len(texts), rounds))
@@ -188,14 +191,13 @@ def report_baseline(folder: Path, texts: Sequence[str], annif: Clocks, rounds: i
     print(f"  memory: tag_many {peak([OURS, str(bundle), str(paragraphs)]) / MIB:,.0f} MiB")
 
 
-def fast_text(folder: Path) -> Any:
+def fast_text(folder: Path, learnt: Sequence[LabelledParagraph]) -> Any:
     """Train fastText on the same labels; the size of its n-grams is the baseline's."""
     import fasttext
 
     source = folder / "fasttext.txt"
-    rows = [row for row in shipped_rows() if row.split != "test"]
     lines = (
-        " ".join([*(f"__label__{topic}" for topic in row.topics or ["none"]), normalise(row.text)]) for row in rows
+        " ".join([*(f"__label__{topic}" for topic in row.topics or ["none"]), normalise(row.text)]) for row in learnt
     )
     source.write_text("\n".join(lines), encoding="utf-8")
     model = fasttext.train_supervised(
@@ -205,7 +207,9 @@ def fast_text(folder: Path) -> Any:
 
 
 @contextmanager
-def annif_clocks(python: str | None, folder: Path, texts: Sequence[str]) -> Iterator[Clocks]:
+def annif_clocks(
+    python: str | None, folder: Path, learnt: Sequence[LabelledParagraph], texts: Sequence[str]
+) -> Iterator[Clocks]:
     """Train Annif on the same labels in its own environment, and yield what asks it for the topics of the texts.
 
     It takes its time itself. Its process waits while nothing is asked of it.
@@ -216,8 +220,7 @@ def annif_clocks(python: str | None, folder: Path, texts: Sequence[str]) -> Iter
     folder.mkdir()
     topics = (f"<{topic.id}>\t{topic.name_fr}\n" for topic in read_topics().topics)
     (folder / "topics.tsv").write_text("".join(topics), encoding="utf-8")
-    rows = [row for row in shipped_rows() if row.split != "test"]
-    labelled = ({"text": row.text, "subjects": [{"uri": topic} for topic in row.topics]} for row in rows)
+    labelled = ({"text": row.text, "subjects": [{"uri": topic} for topic in row.topics]} for row in learnt)
     write_lines(folder / "train.jsonl", labelled)
     write_lines(folder / "texts.jsonl", ({"text": text} for text in texts))
     command = [python, "-I", "-X", "utf8", str(ANNIF), str(folder)]
@@ -226,8 +229,8 @@ def annif_clocks(python: str | None, folder: Path, texts: Sequence[str]) -> Iter
     except OSError as error:
         raise SystemExit(f"{python} cannot be run ({error.strerror}): give the interpreter that has Annif.") from error
     with process:
-        version = answer(process)
-        yield {f"Annif {version} {name}": partial(ask, process, name) for name in ANNIF_BACKENDS}
+        version, *backends = answer(process)
+        yield {f"Annif {version} {name}": partial(ask, process, name) for name in backends}
 
 
 def write_lines(path: Path, values: Iterable[object]) -> None:

@@ -17,7 +17,6 @@ CHARACTER_SIZES = (3, 6)
 Integers = npt.NDArray[np.int64]
 Numbers = npt.NDArray[np.uint64]
 Codes = npt.NDArray[np.uint32]
-Mask = npt.NDArray[np.bool_]
 
 BORDER, SPACE = np.uint32(ord("\n")), np.uint32(ord(" "))  # between texts, and between words
 _UNSEEN, _WORD, _SPACE, _MARK, _OTHER = range(5)
@@ -75,10 +74,10 @@ class WordGrams:
         found[pairs] = _paired(hashes.of(firsts[pairs], spaces), found[pairs])
         self._table = Table(found)
 
-    def find(self, codes: Codes) -> tuple[Integers, Integers, Integers]:
+    def find(self, codes: Codes, places: Integers) -> tuple[Integers, Integers, Integers]:
         """Return each occurrence of an n-gram: where its first and its last word start, and the column.
 
-        No pair goes over a border.
+        Both words of a pair are of the same place, which `places` tells of each code point.
         """
         inside = _kinds_of(codes) == _WORD
         edges = np.flatnonzero(inside[1:] != inside[:-1]) + 1  # the first code point and the last are borders
@@ -86,7 +85,7 @@ class WordGrams:
         long = ends - starts > 1
         starts, ends = starts[long], ends[long]
         numbers = _Hashes(codes).of(starts, ends)
-        places = text_places(codes)[starts]
+        places = places[starts]
         pairs = np.where(places[1:] == places[:-1], _paired(numbers[:-1], numbers[1:]), np.uint64(0))
         single, single_columns = self._table.find(numbers)
         pair, pair_columns = self._table.find(pairs)
@@ -119,7 +118,7 @@ class CharacterGrams:
         self._digits = np.full(int(alphabet[-1]) + 2, self._base - np.uint64(1), dtype=np.uint64)
         self._digits[alphabet] = np.arange(1, len(alphabet) + 1)
         self._digits[BORDER] = self._digits[SPACE]
-        numbers = np.zeros(len(terms), dtype=np.uint64)
+        numbers = np.zeros(len(terms), dtype=np.uint64)  # as `_numbers` has them, but only from where terms start
         for place in range(CHARACTER_SIZES[1]):
             longer = np.flatnonzero(ends - starts > place)
             numbers[longer] = numbers[longer] * self._base + self._digits[codes[starts[longer] + place]]

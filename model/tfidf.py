@@ -14,15 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from veilleur.errors import VeilleurError
-from veilleur.model.ngrams import (
-    BORDER,
-    SPACE,
-    CharacterGrams,
-    Integers,
-    WordGrams,
-    read_texts,
-    text_places,
-)
+from veilleur.model.ngrams import CharacterGrams, Integers, WordGrams, read_texts, text_places
 
 BATCH = 2**15  # characters that are read at once, or one text
 LARGEST = 2**30  # bytes that a model may take in memory
@@ -104,7 +96,7 @@ class TfidfModel:
         """
         codes = read_texts([plain(text[first:last]) for first, last in words])
         places = text_places(codes)
-        firsts, lasts, known = self.words.find(np.where(codes == BORDER, SPACE, codes))  # so that pairs are found
+        firsts, lasts, known = self.words.find(codes, np.zeros_like(places))  # pairs go from word to word
         starts, found = self.characters.find(codes)
         occurrences = np.concatenate([known, found + len(self.words.terms)])
 
@@ -120,9 +112,10 @@ class TfidfModel:
     def _batch_logits(self, texts: Sequence[str]) -> Floats:
         """Return the logits of texts that are read at once."""
         codes = read_texts([plain(text) for text in texts])
-        firsts, _, known = self.words.find(codes)
+        places = text_places(codes)
+        firsts, _, known = self.words.find(codes, places)
         starts, found = self.characters.find(codes)
-        owners = text_places(codes).take(np.concatenate([firsts, starts]))
+        owners = places.take(np.concatenate([firsts, starts]))
         found = np.concatenate([known, found + len(self.words.terms)])
         # As one number each, so that one sort orders them by text and column and brings those alike together.
         bits = len(self.idf).bit_length()

@@ -37,9 +37,10 @@ def different(found: Counter[tuple[int, str]]) -> list[str]:
 def test_words_and_pairs_are_those_of_scikit_learn(texts: list[str]) -> None:
     expected = counted_by_scikit_learn(texts, ngram_range=WORD_SIZES)
     grams, codes = WordGrams(different(expected)), read_texts(texts)
-    firsts, lasts, columns = grams.find(codes)
-    assert counted(columns, text_places(codes)[firsts], grams.terms) == expected
-    assert (text_places(codes)[lasts] == text_places(codes)[firsts]).all()
+    places = text_places(codes)
+    firsts, lasts, columns = grams.find(codes, places)
+    assert counted(columns, places[firsts], grams.terms) == expected
+    assert (places[lasts] == places[firsts]).all()
 
 
 @given(texts=TEXTS)
@@ -54,8 +55,8 @@ def test_characters_within_words_are_those_of_scikit_learn(texts: list[str]) -> 
 
 
 def test_the_order_of_a_pair_counts() -> None:
-    grams = WordGrams(["port ami", "ami port", "ami"])
-    firsts, lasts, columns = grams.find(read_texts(["ami port", "port"]))
+    grams, codes = WordGrams(["port ami", "ami port", "ami"]), read_texts(["ami port", "port"])
+    firsts, lasts, columns = grams.find(codes, text_places(codes))
     assert sorted(zip(columns.tolist(), firsts.tolist(), lasts.tolist(), strict=True)) == [(1, 1, 5), (2, 1, 1)]
 
 
