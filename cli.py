@@ -49,7 +49,7 @@ class Group(click.Group):
 @click.group(cls=Group, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="veilleur")
 def main() -> None:
-    r"""Tell which security topics French bulletins are about, paragraph by paragraph.
+    """Tell which security topics French bulletins are about, paragraph by paragraph.
 
     \b
     veilleur tag bulletin.txt                       topics of each paragraph
@@ -116,7 +116,7 @@ def tag(
     max_chars: int,
     **options: Any,
 ) -> None:
-    r"""Tag text files (a bulletin a file), JSON Lines, CSV, TSV or Parquet (a text a row), or - for stdin.
+    """Tag text files (a bulletin a file), JSON Lines, CSV, TSV or Parquet (a text a row), or - for stdin.
 
     SOURCES are files, folders, globs or URLs; gzip and zstd are undone. Other columns are passed through.
 
@@ -171,7 +171,7 @@ def _study_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.argument("bundle")
 @_study_options
 def evaluate(bundle: str, as_json: bool, **options: Any) -> None:
-    r"""Score a bundle on labelled texts: precision, recall and F1 by topic, and overall figures, with intervals.
+    """Score a bundle on labelled texts: precision, recall and F1 by topic, and overall figures, with intervals.
 
     Rows may name their bulletin (as "bulletin" or "document"): the bootstrap then draws whole bulletins. --report and
     --cv need extras: pip install 'veilleur[report,train]'.
@@ -196,7 +196,7 @@ def evaluate(bundle: str, as_json: bool, **options: Any) -> None:
 @click.argument("bundles", nargs=-1, required=True)
 @_study_options
 def compare(bundles: tuple[str, ...], as_json: bool, **options: Any) -> None:
-    r"""Compare bundles on the same labelled texts, and say which can be told apart.
+    """Compare bundles on the same labelled texts, and say which can be told apart.
 
     Gates (--require, --no-worse-than) hold the first bundle named.
 
@@ -397,7 +397,7 @@ def train_camembert_command(
     quantise: bool,
     resume: bool,
 ) -> None:
-    r"""Fine-tune a CamemBERT. Checkpoints are kept in OUTPUT.work until it is done.
+    """Fine-tune a CamemBERT. Checkpoints are kept in OUTPUT.work until it is done.
 
     \b
     veilleur train camembert -o my-bundle
