@@ -10,6 +10,7 @@ from rich.table import Table
 from veilleur.labels.topics import read_topics
 
 if TYPE_CHECKING:  # showing taggings needs none of them, nor the scikit-learn that they bring
+    from veilleur.batch.tagging import Unit
     from veilleur.evaluate.metrics import Scores
     from veilleur.evaluate.run import Evaluation
     from veilleur.labels.agreement import Agreement
@@ -34,11 +35,11 @@ def topics_text(topics: Sequence[str], scores: Mapping[str, float] | None = None
     return ", ".join(parts) or "[dim]none[/]"
 
 
-def show_records(console: Console, records: Iterable[Mapping[str, Any]]) -> None:
-    """Print taggings as they come: texts and paragraphs a row each, bulletins with their topics and paragraphs."""
+def show_records(console: Console, records: Iterable[Mapping[str, Any]], unit: "Unit | None" = None) -> None:
+    """Print taggings of a unit as they come: texts and paragraphs a row each, bulletins with theirs below them."""
     source = None
     for record in records:
-        if "segments" in record:
+        if unit == "bulletin":
             console.rule(f"[bold]{escape(record['title'] or record['slug'])}", align="left")
             console.print("topics of the whole:", topics_text(record["topics"]))
             for segment in record["segments"]:
@@ -47,7 +48,7 @@ def show_records(console: Console, records: Iterable[Mapping[str, Any]]) -> None
         if record["source"] != source:
             source = record["source"]
             console.rule(escape(source), align="left", style="dim")
-        console.print(_topic_line(record) if "topic" in record else _row(record))
+        console.print(_topic_line(record) if unit == "topic" else _row(record))
 
 
 def _topic_line(record: Mapping[str, Any]) -> str:
@@ -63,7 +64,7 @@ def _row(record: Mapping[str, Any]) -> Table:
     row.add_column(width=18)
     row.add_column(ratio=1, overflow="fold")
     kind = record.get("kind", "text")
-    label = "" if kind in ("paragraph", "text") else f"[dim]{kind}:[/] "
+    label = "" if kind in ("paragraph", "text") else f"[dim]{escape(str(kind))}:[/] "
     found = topics_text(record["topics"], record["scores"]).replace(", ", "\n")
     row.add_row(found, label + escape(record["text"]))
     return row
@@ -101,7 +102,7 @@ def comparison_table(evaluations: Sequence["Evaluation"]) -> Table:
     )
     table.add_column("figure")
     for one in evaluations:
-        table.add_column(one.answers.name, justify="right")
+        table.add_column(escape(one.answers.name), justify="right")
     titles = {f"{topic}.f1": topic for topic in evaluations[0].scores.topics}
     titles |= {name: one.title for name, one in OVERALL_FIGURES.items()}
     for name, title in titles.items():
@@ -112,7 +113,7 @@ def comparison_table(evaluations: Sequence["Evaluation"]) -> Table:
 
 def agreement_table(name: str, agreement: "Agreement") -> Table:
     """Lay out how far two passes agree."""
-    table = Table(title=f"{name}: {agreement.n} paragraphs, passes a and b", title_justify="left")
+    table = Table(title=f"{escape(name)}: {agreement.n} paragraphs, passes a and b", title_justify="left")
     for column in ("topic", "F1", "Cohen's kappa", "Krippendorff's alpha", "a", "b", "differ"):
         table.add_column(column, justify="left" if column == "topic" else "right")
     for topic, one in agreement.topics.items():
@@ -145,7 +146,7 @@ def stats_tables(stats: "Stats") -> list[Table]:
         columns = list(next(iter(value.values()))) if nested else ["count"]
         table = Table("", *columns, title=name.replace("_", " "), title_justify="left")
         for key, one in value.items():
-            table.add_row(str(key), *(str(one[column]) if nested else str(one) for column in columns))
+            table.add_row(escape(str(key)), *(str(one[column]) if nested else str(one) for column in columns))
         tables.append(table)
     return tables
 
@@ -156,7 +157,7 @@ def bundles_table(bundles: Mapping[str, "Manifest"]) -> Table:
     for name, manifest in bundles.items():
         measured = manifest.scores.get("out of fold", {}).get("macro_f1")
         table.add_row(
-            name,
+            escape(name),
             manifest.kind,
             manifest.base or "-",
             topics_text(manifest.topics),

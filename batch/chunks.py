@@ -45,7 +45,8 @@ class Chunk:
 
     def digest(self, before: str) -> str:
         """Return a hash of this chunk and, through the hash `before`, of all chunks before it."""
-        parts = [before, *(item.text for item in self.items), *(reject.reason for reject in self.rejects)]
+        items = (repr((one.name, one.text, one.title, one.date, one.columns)) for one in self.items)
+        parts = [before, *items, *(repr((one.reason, one.raw)) for one in self.rejects)]
         return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()
 
 

@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -45,6 +45,8 @@ class Options:
 
 def tag(names: tuple[str, ...], reading: Reading, options: Options) -> int:
     """Tag, show or write, sum up, and return the exit code."""
+    if options.output is not None and options.output.is_symlink() and _is_file(options.output):
+        options = replace(options, output=options.output.resolve())  # beside which the run keeps its files
     try:
         journal = _tag(names, reading, options)
     except KeyboardInterrupt:
@@ -68,6 +70,8 @@ def _tag(names: tuple[str, ...], reading: Reading, options: Options) -> Journal:
     form = _form(options)
     if output is not None and not output.parent.is_dir():
         raise VeilleurError(f"{output} cannot be written: there is no folder {output.parent}")
+    if options.rejects is not None and not options.rejects.parent.is_dir():
+        raise VeilleurError(f"{options.rejects} cannot be written: there is no folder {options.rejects.parent}")
     written = [output, work_of(output), rejects_of(output)] if output is not None else []
     sources = find_sources(
         names or (STDIN,),
@@ -88,7 +92,7 @@ def _tag(names: tuple[str, ...], reading: Reading, options: Options) -> Journal:
     encoder(form, job.topics)  # what it needs must be there before hours of tagging
     engine = _engine(job, options)
     with _reporting(job, options) as report:
-        if output is not None and (output.is_file() or not output.exists()):
+        if output is not None and _is_file(output):
             return run_job(
                 job,
                 engine,
@@ -97,15 +101,28 @@ def _tag(names: tuple[str, ...], reading: Reading, options: Options) -> Journal:
                 max_rejects=options.max_rejects,
                 report=report,
             )
-        with ExitStack() as stack:  # standard output, a pipe or a device
-            file = sys.stdout.buffer if output is None else stack.enter_context(output.open("wb"))
-            return _stream(job, engine, file, options, report)
+        try:
+            with ExitStack() as stack:  # standard output, a pipe or a device
+                file = sys.stdout.buffer if output is None else stack.enter_context(output.open("wb"))
+                return _stream(job, engine, file, options, report)
+        except BrokenPipeError:  # the reader has seen enough
+            raise
+        except OSError as error:
+            name = output or "standard output"
+            raise VeilleurError(f"{name} cannot be written ({error.strerror or error})") from error
+
+
+def _is_file(output: Path) -> bool:
+    """Whether the output is, or becomes, a file of which a broken run can go on: no pipe and no device."""
+    return output.is_file() or not output.exists()
 
 
 def _form(options: Options) -> Literal["table"] | Format:
     output = options.output
+    if options.log_json and options.form == "table":
+        raise click.UsageError("a table is for people: leave out --log-json, or name another --format")
     if output is None:
-        return options.form or ("table" if sys.stdout.isatty() else "jsonl")
+        return options.form or ("table" if sys.stdout.isatty() and not options.log_json else "jsonl")
     if options.form == "table":
         raise click.UsageError("a table is shown, not written: leave out -o, or name another --format")
     return options.form or output_format(output.name)
@@ -159,7 +176,7 @@ def _show(job: Job, tagger: Tagger, options: Options) -> Journal:
             _check_rejects(Journal(rejects=rejects), options)
 
     with _rejecting(options) as rejected:
-        show_records(Console(highlight=False), tag_items(tagger, items(rejected), job.unit))
+        show_records(Console(highlight=False), tag_items(tagger, items(rejected), job.unit), job.unit)
     return Journal(inputs=inputs, rejects=rejects)
 
 

@@ -9,8 +9,9 @@ import tempfile
 import zlib
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from glob import glob, has_magic
+from importlib import import_module
 from pathlib import Path
 from shutil import copyfileobj
 from types import ModuleType
@@ -22,6 +23,7 @@ from veilleur.errors import VeilleurError
 STDIN = "-"
 MAGIC: dict[bytes, Compression] = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
 READABLE = ", ".join(SUFFIXES)
+ZSTD = ("compression.zstd", "backports.zstd")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +87,8 @@ def find_sources(names: Iterable[str], *, any_suffix: bool = False, excluded: It
             for source in sources
             if "://" in source.name or not any(Path(source.name).resolve().is_relative_to(path) for path in out)
         ]
+        if sources and not kept:
+            raise VeilleurError(f"{name}: is what this run writes: name another output")
         if not kept:
             raise VeilleurError(f"{name}: holds no file that can be read ({READABLE}, or these with .gz or .zst)")
         found.extend(kept)
@@ -93,7 +97,12 @@ def find_sources(names: Iterable[str], *, any_suffix: bool = False, excluded: It
 
 def _local(name: str, any_suffix: bool) -> list[Source]:
     path = Path(name)
-    if path.is_dir():
+    try:
+        is_folder = path.is_dir()
+    except OSError as error:  # of a name too long to be one: most likely the text itself
+        reason = f"{name[:60]}…: is no file ({error.strerror})"
+        raise VeilleurError(f"{reason}: give a text through standard input") from error
+    if is_folder:
         paths = sorted(one for one in path.rglob("*") if one.is_file())
         return [_local_source(one) for one in paths if any_suffix or format_of(one.name)]
     if not path.exists():
@@ -120,7 +129,7 @@ def _remote(url: str, any_suffix: bool) -> list[Source]:
         elif system.isdir(path):
             paths = [one for one in sorted(system.find(path)) if any_suffix or format_of(one)]
         else:
-            paths = [path]
+            return [replace(_remote_source(system, path), name=url)]  # a chain of file systems has no other name
         return [_remote_source(system, one) for one in paths]
     except (OSError, ImportError, ValueError) as error:
         raise VeilleurError(f"{url}: cannot be read ({error})") from error
@@ -157,7 +166,7 @@ def open_source(source: Source, meter: Meter, *, seekable: bool = False) -> Iter
     VeilleurError
         If the file is compressed with zstd and no package reads that, or standard input is closed.
     OSError, EOFError, zlib.error, ValueError
-        If it cannot be read or decompressed; of zstd, see `zstd_errors`.
+        If it cannot be read or decompressed; of zstd, see `read_errors`.
     """
     with ExitStack() as stack:
         raw = _open_raw(source, stack)
@@ -168,7 +177,7 @@ def open_source(source: Source, meter: Meter, *, seekable: bool = False) -> Iter
         if kind == "gzip":
             stream = io.BufferedReader(cast(Any, stack.enter_context(gzip.GzipFile(fileobj=metered))))
         elif kind == "zstd":
-            stream = io.BufferedReader(stack.enter_context(_zstd_reader(metered, source.shown)))
+            stream = io.BufferedReader(stack.enter_context(_zstd(source.shown).ZstdFile(metered)))
         if seekable and not (kind is None and raw.seekable()):
             copy = stack.enter_context(tempfile.TemporaryFile())
             copyfileobj(stream, copy)
@@ -222,7 +231,7 @@ def compressed(file: BinaryIO, compression: Compression | None) -> Iterator[Bina
         with gzip.GzipFile(filename="", mode="wb", fileobj=file, mtime=0) as packed:
             yield cast(BinaryIO, packed)
     elif compression == "zstd":
-        with _zstd_writer(file) as packed:
+        with _zstd("the output").ZstdFile(file, "w") as packed:
             yield packed
     else:
         yield file
@@ -242,35 +251,15 @@ def check_compression(name: str, compression: Compression | None) -> None:
 
 def read_errors() -> tuple[type[Exception], ...]:
     """Return the exceptions that tell that a file is damaged or cannot be read."""
-    errors: list[type[Exception]] = [OSError, EOFError, ValueError, zlib.error]
-    for name, error in (("zstandard", "ZstdError"), ("compression.zstd", "ZstdError")):
-        if name in sys.modules:
-            errors.append(getattr(sys.modules[name], error))
-    return tuple(errors)
+    zstd = [sys.modules[name].ZstdError for name in ZSTD if name in sys.modules]
+    return (OSError, EOFError, ValueError, zlib.error, *zstd)
 
 
-def _zstd(name: str) -> tuple[ModuleType, bool]:
-    """Return the module that reads zstd, and whether it is the standard library's (Python 3.14 and later)."""
-    from importlib import import_module
-
-    try:
-        return import_module("compression.zstd"), True
-    except ModuleNotFoundError:
+def _zstd(name: str) -> ModuleType:
+    """Return the standard library's module for zstd, or what stands for it before Python 3.14."""
+    for module in ZSTD:
         try:
-            return import_module("zstandard"), False
-        except ModuleNotFoundError as error:
-            raise VeilleurError(f"{name}: is compressed with zstd: pip install 'veilleur[zstd]'") from error
-
-
-def _zstd_reader(stream: BinaryIO, name: str) -> Any:
-    module, is_standard = _zstd(name)
-    if is_standard:
-        return module.ZstdFile(stream)
-    return module.ZstdDecompressor().stream_reader(stream, read_across_frames=True)
-
-
-def _zstd_writer(file: BinaryIO) -> Any:
-    module, is_standard = _zstd("the output")
-    if is_standard:
-        return module.ZstdFile(file, "w")
-    return module.ZstdCompressor().stream_writer(file, closefd=False)
+            return import_module(module)
+        except ModuleNotFoundError:
+            continue
+    raise VeilleurError(f"{name}: is compressed with zstd: pip install 'veilleur[zstd]'")

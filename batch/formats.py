@@ -1,14 +1,13 @@
 """The formats of inputs and outputs, told by the names of files."""
 
 from pathlib import PurePath
-from typing import Literal, get_args
+from typing import Literal
 
 from veilleur.errors import VeilleurError
 
 Format = Literal["text", "jsonl", "csv", "tsv", "parquet"]
 Compression = Literal["gzip", "zstd"]
 
-FORMATS: tuple[Format, ...] = get_args(Format)
 SUFFIXES: dict[str, Format] = {
     ".txt": "text",
     ".md": "text",

@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from typing import Any, BinaryIO
 
 from veilleur.batch.cells import unmarked
@@ -187,7 +188,9 @@ def _read_text(stream: BinaryIO, source: Source, reading: Reading, skip: int) ->
     reject = partial(Reject, source.shown, None, raw=data)
     if "\0" in text or ("\ufffd" in text and b"\xef\xbf\xbd" not in data):
         yield reject("is no text in UTF-8, UTF-16 or Windows-1252: save it as UTF-8")
-    elif len(data) == RAW_LIMIT or len(text) > reading.max_chars:
+    elif len(data) == RAW_LIMIT:
+        yield reject(f"has {RAW_LIMIT:,} bytes or more: divide it")
+    elif len(text) > reading.max_chars:
         yield reject(_too_long(len(text), reading))
     elif not text.strip():
         yield reject("is empty")
@@ -225,7 +228,7 @@ def _read_csv(stream: BinaryIO, source: Source, reading: Reading, skip: int, del
     head = next(lines, "")
     delimiter = delimiter or max(DELIMITERS, key=head.count)
     try:
-        header = [unmarked(name) for name in next(csv.reader([head], delimiter=delimiter), [])]
+        header = [unmarked(name) for name in next(csv.reader(chain([head], lines), delimiter=delimiter), [])]
     except csv.Error:
         header = []
     _, raw, fault = lines.take()

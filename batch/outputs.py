@@ -93,6 +93,7 @@ class Csv:
 
     def assemble(self, parts: Sequence[Path], file: BinaryIO) -> None:
         """Write one header of all columns, in the order in which they turn up, and all rows."""
+        csv.field_size_limit(2**31 - 1)  # of our own cells; it is for the whole process and never lowered
         headers = {path: _header(path, self.delimiter) for path in parts}
         columns = list(dict.fromkeys(name for header in headers.values() for name in header))
         file.write(self._write(columns, []))
@@ -140,7 +141,7 @@ class Parquet:
         import pyarrow
         from pyarrow import parquet
 
-        schema = _unified([parquet.read_schema(path) for path in parts])
+        schema = _unified(parts)
         with parquet.ParquetWriter(file, schema) as writer:
             held: list[pyarrow.Table] = []
             for path in parts:
@@ -171,12 +172,26 @@ class Parquet:
         }
 
 
+def beside(row: Mapping[str, Any], ours: Mapping[str, Any]) -> Record:
+    """Return a row without the columns that ours say again; those that bear our names are called ``input_<name>``."""
+    kept = {}
+    for name, value in row.items():
+        if name in ours and str(ours[name]) == str(value):
+            continue
+        free = name
+        while free in ours or (free != name and free in row):
+            free = f"input_{free}"
+        kept[free] = value
+    return kept
+
+
 def _flat(record: Record) -> Record:
     """Put scores into columns of their own and topics into one cell."""
     row: Record = {}
     for name, value in record.items():
         if name == "scores" and isinstance(value, dict):
-            row |= {f"{SCORE}{topic}": score for topic, score in value.items()}
+            ours = {f"{SCORE}{topic}": score for topic, score in value.items()}
+            row = beside(row, ours) | ours
         elif name in ("topics", "paragraphs") and isinstance(value, list):
             row[name] = TOPIC_SEPARATOR.join(map(str, value))
         else:
@@ -258,10 +273,12 @@ def _text(value: Any) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _unified(schemas: Sequence["pyarrow.Schema"]) -> "pyarrow.Schema":
-    """Return the schema of all columns; those whose types cannot be reconciled are text."""
+def _unified(parts: Sequence[Path]) -> "pyarrow.Schema":
+    """Return the schema of all columns; those whose types or values cannot be reconciled are text."""
     import pyarrow
+    from pyarrow import parquet
 
+    schemas = [parquet.read_schema(path) for path in parts]
     fields: dict[str, Any] = {}
     for schema in schemas:
         for one in schema:
@@ -270,6 +287,14 @@ def _unified(schemas: Sequence["pyarrow.Schema"]) -> "pyarrow.Schema":
                 fields[one.name] = pyarrow.unify_schemas(pair, promote_options="permissive").field(0)
             except pyarrow.ArrowException:
                 fields[one.name] = pyarrow.field(one.name, pyarrow.string())
+    for path, schema in zip(parts, schemas, strict=True):
+        names = [one.name for one in schema if one.type != fields[one.name].type]
+        columns = parquet.read_table(path, columns=names).columns if names else []
+        for column, name in zip(columns, names, strict=True):
+            try:
+                column.cast(fields[name].type)
+            except pyarrow.ArrowException:  # such as a whole number that no fraction of 64 bits holds
+                fields[name] = pyarrow.field(name, pyarrow.string())
     return pyarrow.schema(list(fields.values()))
 
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from veilleur.batch.chunks import Chunk, Position
 from veilleur.batch.inputs import Item, Reject
-from veilleur.batch.outputs import Encoder
+from veilleur.batch.outputs import Encoder, beside
 from veilleur.model.result import BulletinTagging
 from veilleur.model.tagger import CHUNK, Tagger
 from veilleur.seeds.reader import read_bulletin
@@ -137,9 +137,4 @@ def _metadata(item: Item) -> dict[str, str]:
 
 def _record(item: Item, found: Record) -> Record:
     ours = {"source": item.source, **found}
-    passed = {
-        (f"input_{name}" if name in ours else name): value
-        for name, value in item.columns.items()
-        if name not in ours or ours[name] != value
-    }
-    return passed | ours
+    return beside(item.columns, ours) | ours

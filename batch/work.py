@@ -103,7 +103,8 @@ class Work:
         if not parts:
             path.unlink(missing_ok=True)
             return
-        with _replacing(path, self.folder / "rejects") as file:
+        # Not beside the output, which may be on another disk.
+        with _replacing(path, path.with_name(f"{path.name}.partial")) as file:
             REJECTS.assemble(parts, file)
         _sync_folder(path.parent)
 

@@ -41,7 +41,13 @@ def test_every_command_teaches() -> None:
         ["labels", "stats"],
         ["labels", "export"],
     ):
-        assert "Usage:" in run(*command, "--help").output
+        shown = run(*command, "--help").output
+        assert "Usage:" in shown
+        assert "\\b" not in shown  # click's mark of a paragraph that is kept as it is
+
+
+def test_help_gives_each_example_a_line() -> None:
+    assert "  veilleur train camembert -o my-bundle\n" in run("train", "camembert", "--help").output
 
 
 def test_tag_writes_json_lines_in_a_pipe_and_a_table_when_asked(tfidf_bundle: Path, tmp_path: Path) -> None:
@@ -53,6 +59,20 @@ def test_tag_writes_json_lines_in_a_pipe_and_a_table_when_asked(tfidf_bundle: Pa
     output = tmp_path / "out.jsonl"
     run("tag", "-", "--bundle", tfidf_bundle, "-o", output, stdin='{"text": "La drogue.", "id": 1}\n')
     assert json.loads(output.read_text(encoding="utf-8"))["id"] == 1
+
+
+def test_what_cannot_be_written_is_one_sentence(tfidf_bundle: Path, tmp_path: Path) -> None:
+    row = '{"text": "a"}\n'
+    found = run("tag", "-", "--bundle", tfidf_bundle, "-o", "/dev/full", stdin=row, code=1)
+    assert "/dev/full cannot be written (No space left on device)" in found.output
+    rejects = tmp_path / "none" / "rejects.jsonl"
+    found = run("tag", "-", "--bundle", tfidf_bundle, "-o", tmp_path / "o.jsonl", "--rejects", rejects, code=1)
+    assert f"there is no folder {rejects.parent}" in " ".join(found.output.split())
+
+
+def test_a_table_is_not_for_schedulers(tfidf_bundle: Path) -> None:
+    found = run("tag", "-", "--bundle", tfidf_bundle, "--format", "table", "--log-json", stdin="a", code=2)
+    assert "a table is for people" in found.output
 
 
 def test_tag_goes_on_after_bad_input_and_exits_with_3(tfidf_bundle: Path, tmp_path: Path) -> None:
@@ -129,7 +149,7 @@ def test_evaluate_and_compare_write_reports(tfidf_bundle: Path, labels: Path, tm
 
 
 def test_a_fallen_gate_is_named_and_exits_with_1(tfidf_bundle: Path, labels: Path) -> None:
-    options = ("--labels", labels, "--resamples", 20)
+    options = ("--labels", labels, "--resamples", 40)
     run("evaluate", tfidf_bundle, *options, "--require", "macro_f1>=0.1", "--no-worse-than", "tfidf")
     result = run("evaluate", tfidf_bundle, *options, "--require", "macro_f1>=0.1", "--require", "n>=0", code=1)
     assert "there is no figure 'n'" in result.stderr

@@ -7,7 +7,7 @@ from veilleur.batch.command import Options, tag
 from veilleur.batch.inputs import Reading
 sys.stdin = io.TextIOWrapper(io.BytesIO("La drogue.".encode()))
 assert tag((), Reading(), Options("tfidf")) == 0
-unneeded = {"fsspec", "onnxruntime", "pandas", "pyarrow", "ray", "rich", "scipy", "skops", "sklearn", "zstandard"}
+unneeded = {"fsspec", "onnxruntime", "pandas", "pyarrow", "ray", "rich", "scipy", "skops", "sklearn", "backports.zstd"}
 assert not unneeded & set(sys.modules), unneeded & set(sys.modules)
 """
 

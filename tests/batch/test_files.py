@@ -1,10 +1,11 @@
 import io
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 
 from veilleur import VeilleurError
-from veilleur.batch.files import Meter, Source, compressed, find_sources, open_source
+from veilleur.batch.files import Meter, Source, compressed, find_sources, open_source, read_errors
 
 
 def names(*given: object, **options: object) -> list[str]:
@@ -65,3 +66,30 @@ def test_urls_are_read_with_fsspec() -> None:
         find_sources(["memory://desk/missing.txt"])
     with pytest.raises(VeilleurError, match="cannot be read"):
         find_sources(["nosuch://desk/missing.txt"])
+
+
+def test_a_chain_of_file_systems_keeps_its_name(tmp_path: Path) -> None:
+    with ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("a.txt", "dedans")
+    url = f"zip://a.txt::{tmp_path / 'a.zip'}"
+    (source,) = find_sources([url])
+    with open_source(source, Meter()) as stream:
+        assert (source.name, stream.read()) == (url, b"dedans")
+
+
+def test_a_truncated_archive_is_damaged(tmp_path: Path) -> None:
+    packed = io.BytesIO()
+    with compressed(packed, "zstd") as file:
+        file.write(bytes(range(256)) * 100)
+    for size in (10, len(packed.getvalue()) - 1):
+        (tmp_path / "a.zst").write_bytes(packed.getvalue()[:size])
+        with open_source(Source(str(tmp_path / "a.zst")), Meter()) as stream, pytest.raises(read_errors()):
+            stream.read()
+
+
+def test_a_text_in_place_of_a_name_and_an_input_that_is_the_output_are_told(tmp_path: Path) -> None:
+    with pytest.raises(VeilleurError, match="give a text through standard input"):
+        find_sources(["La police a saisi 30 kg de cocaïne. " * 20])
+    (tmp_path / "a.jsonl").write_text("x")
+    with pytest.raises(VeilleurError, match="is what this run writes"):
+        find_sources([str(tmp_path / "a.jsonl")], excluded=[tmp_path / "a.jsonl"])

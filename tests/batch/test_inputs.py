@@ -80,6 +80,12 @@ def test_csv_is_read_whatever_its_delimiter_with_quoted_line_breaks(tmp_path: Pa
     assert not rejects
 
 
+def test_a_header_may_have_a_line_break(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text('"text","no\nte"\nLa drogue,x\n', encoding="utf-8")
+    (item,), rejects = read(tmp_path / "a.csv")
+    assert (item.text, item.columns["no\nte"], rejects) == ("La drogue", "x", [])
+
+
 def test_broken_rows_of_csv_are_rejected_and_the_rest_is_read(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b'id,text\n1,un\n2\n3,"a" b\n4,caf\xe9\n5,cinq\n')

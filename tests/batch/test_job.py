@@ -328,6 +328,9 @@ def test_standard_input_goes_on_if_it_is_the_same(
     give(data.replace(b"drogue", b"drague"))
     with pytest.raises(VeilleurError, match="not what the unfinished run read"):
         run_job(job, local_engine(tagger), output)
+    give(data.replace(b'"rang"', b'"rank"'))  # the same texts, other columns
+    with pytest.raises(VeilleurError, match="not what the unfinished run read"):
+        run_job(job, local_engine(tagger), output)
     give(data)
     run_job(job, local_engine(tagger), output)
     give(data)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from veilleur.batch.formats import Format
-from veilleur.batch.outputs import Record, encoder
+from veilleur.batch.outputs import Record, beside, encoder
 
 TOPICS = ("drugs", "maritime")
 ROW: Record = {
@@ -67,6 +67,32 @@ def test_parquet_keeps_types_and_reconciles_columns(tmp_path: Path) -> None:
     assert second["scores"] == {"drugs": 0.1, "maritime": 0.0}
     assert (first["ref"], second["ref"]) == ("7", "sept")  # a number here and text there: text
     assert (first["late"], second["late"]) == (None, True)
+
+
+def test_numbers_that_no_type_holds_together_are_text(tmp_path: Path) -> None:
+    from pyarrow import parquet
+
+    content = written("parquet", [{"n": 2**60 + 1}], [{"n": 1.5}], folder=tmp_path)
+    assert parquet.read_table(io.BytesIO(content)).to_pylist() == [{"n": str(2**60 + 1)}, {"n": "1.5"}]
+
+
+def test_a_cell_may_be_as_long_as_a_bulletin(tmp_path: Path) -> None:
+    text = "mot " * 100_000
+    csv.field_size_limit(131_072)  # as Python begins
+    rows = written("csv", [{"text": text}], folder=tmp_path).decode()
+    assert next(csv.DictReader(io.StringIO(rows, newline="")))["text"] == text
+
+
+def test_columns_that_bear_our_names_stand_beside_ours() -> None:
+    row = {"source": "AFP", "input_source": "Belga", "text": "a", "n": 1}
+    ours = {"source": "a.csv", "text": "a"}
+    assert beside(row, ours) == {"input_input_source": "AFP", "input_source": "Belga", "n": 1}
+
+
+def test_a_score_of_the_input_is_kept(tmp_path: Path) -> None:
+    row = {"score_drugs": "faible", "score_maritime": "0.8", "scores": {"drugs": 0.9, "maritime": 0.8}}
+    (found,) = csv.DictReader(io.StringIO(written("csv", [row], folder=tmp_path).decode(), newline=""))
+    assert found == {"input_score_drugs": "faible", "score_drugs": "0.9", "score_maritime": "0.8"}
 
 
 def test_json_has_no_nan(tmp_path: Path) -> None:
