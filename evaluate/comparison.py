@@ -7,6 +7,7 @@ testing hypotheses", 1989). Both are corrected for the number of comparisons (S.
 multiple test procedure", 1979).
 """
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -94,7 +95,7 @@ class Comparison:
             )
         effect = f"difference in macro-F1 {one.difference:.2f}"
         if one.interval is None:
-            return f"{self.first} and {self.second} cannot be told apart by a test of one bulletin: {effect}."
+            return f"{self.first} and {self.second} were not tested, which takes resamples and two bulletins: {effect}."
         effect += f", 95 % interval {signed(one.interval[0])} to {signed(one.interval[1])}"
         if not one.told_apart:
             return f"{self.first} and {self.second} cannot be told apart on these labels: {effect}."
@@ -203,6 +204,17 @@ def bootstrap_p(differences: Floats) -> float:
     defined = differences[~np.isnan(differences)]
     beyond = min(int((defined <= TOLERANCE).sum()), int((defined >= -TOLERANCE).sum()))
     return min(1.0, 2 * (beyond + 1) / (len(defined) + 1))
+
+
+def enough_resamples(tests: int) -> int:
+    """Return how many resamples it takes before the smallest p there can be, corrected for so many tests, rejects.
+
+    Examples
+    --------
+    >>> enough_resamples(1), enough_resamples(6)
+    (39, 239)
+    """
+    return math.ceil(2 * tests / ALPHA) - 1  # the smallest p is 2 / (resamples + 1)
 
 
 def holm(values: Sequence[float | None]) -> list[float | None]:

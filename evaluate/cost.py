@@ -57,7 +57,8 @@ def measure_cost(bundle: str | Path, texts: Sequence[str]) -> Cost:
         If that process fails.
     """
     folder = bundle_folder(bundle)
-    chosen = list(texts[:: max(1, len(texts) // TEXTS)])[:TEXTS]
+    count = min(TEXTS, len(texts))
+    chosen = [texts[place * len(texts) // count] for place in range(count)]
     done = subprocess.run(
         [sys.executable, "-P", "-m", "veilleur.evaluate.cost", str(folder.resolve())],
         input=json.dumps(chosen),

@@ -103,7 +103,12 @@ def read_labels(paths: Sequence[Path], topics: Sequence[str], exclusive: bool = 
     """
     known = {topic.id: topic for topic in read_topics().topics}
     named = tuple(known.get(topic) or Topic(topic, topic, topic, "", "#888888") for topic in topics)
-    rows = [row for path in paths for row in read_rows(path, TopicSet(named, exclusive))]
+    stems = [path.stem for path in paths]
+    rows = []
+    for path in paths:
+        # Rows without an id are named after their file, which must tell files of one name apart.
+        prefix = path.stem if stems.count(path.stem) == 1 else path.as_posix()
+        rows += read_rows(path, TopicSet(named, exclusive), prefix)
     bare = next((row for row in rows if exclusive and not row.topics), None)
     if bare:
         raise VeilleurError(f"the paragraph {bare.id} has no topic, but each must have one of {', '.join(topics)}")

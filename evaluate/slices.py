@@ -88,7 +88,7 @@ def columns(rows: Sequence[LabelledParagraph]) -> dict[str, list[str]]:
         if len(counts) > max(MOST_VALUES, len(rows) / 2):
             continue
         kept = {value for value, _ in counts.most_common(MOST_VALUES)}
-        found[name] = [value if value in kept else OTHER for value in values]
+        found[f"{name} (column)" if name in readers else name] = [value if value in kept else OTHER for value in values]
     return {name: values for name, values in found.items() if len(set(values)) > 1}
 
 

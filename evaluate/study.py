@@ -1,5 +1,6 @@
 """Everything that a report tells of some models on some labels."""
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -8,7 +9,7 @@ from typing import Any
 from veilleur import __version__
 from veilleur.errors import VeilleurError
 from veilleur.evaluate.bootstrap import LEVEL, RESAMPLES
-from veilleur.evaluate.comparison import Comparison, compare
+from veilleur.evaluate.comparison import Comparison, compare, enough_resamples
 from veilleur.evaluate.cost import Cost, measure_cost
 from veilleur.evaluate.errors import Wrong, errors
 from veilleur.evaluate.gates import Gate, Requirement, no_worse
@@ -157,7 +158,8 @@ def study(
     Raises
     ------
     VeilleurError
-        If a bundle or a label file cannot be read, bundles have other topics, or one is named twice.
+        If a bundle or a label file cannot be read, bundles have other topics, one is named twice, or so few resamples
+        could never show that the first is worse.
     """
     if len(set(bundles)) < len(bundles):
         raise VeilleurError("one name is given twice: a model cannot be compared with itself")
@@ -165,8 +167,13 @@ def study(
         topics = read_topics().ids
         models = [Model(recipe, recipe, topics) for recipe in bundles]
     else:
-        models = find_models([*bundles, *([no_worse_than] if no_worse_than else [])])
+        models = find_models(bundles)
+        if no_worse_than is not None:
+            rival = bundle_folder(no_worse_than).resolve()
+            if rival not in [model.folder for model in models[1:]]:
+                models = find_models([*bundles, no_worse_than])
         topics = models[0].topics
+    doubts = _too_few(resamples, len(models), len(topics), gated=no_worse_than is not None)
     for one in requirements:
         check_figure(one.figure, topics)
     rows = read_labels(labels, topics)
@@ -183,7 +190,8 @@ def study(
     comparisons = compare(evaluations, truth, [row.bulletin for row in rows], resamples=resamples, seed=seed)
     gates = [one.check(models[0].name, evaluations[0].scores) for one in requirements]
     if no_worse_than is not None:
-        gates.append(no_worse(models[0].name, models[-1].name, comparisons))
+        other = next(model.name for model in models[1:] if model.folder == rival)
+        gates.append(no_worse(models[0].name, other, comparisons))
     return Study(
         files={str(path): file_sha256(path) for path in labels},
         rows=rows,
@@ -191,7 +199,7 @@ def study(
         evaluations=evaluations,
         comparisons=comparisons,
         gates=gates,
-        notices=notices(rows, topics),
+        notices=[*doubts, *notices(rows, topics)],
         resamples=resamples,
         seed=seed,
     )
@@ -237,6 +245,21 @@ def find_models(bundles: Sequence[str]) -> list[Model]:
                 "only models of the same topics can be compared"
             )
     return models
+
+
+def _too_few(resamples: int, models: int, topics: int, *, gated: bool) -> list[str]:
+    """Say, or refuse if a gate rests on it, that with so few resamples no test could tell models apart."""
+    pairs = math.comb(models, 2)
+    if gated and resamples < enough_resamples(pairs):
+        raise VeilleurError(
+            f"with {resamples} resamples no test can show that a model is worse: give {enough_resamples(pairs)} or more"
+        )
+    for what, tests in (("models", pairs), ("topics of models", pairs * topics)):
+        if 0 < resamples < enough_resamples(tests):
+            return [
+                f"with {resamples} resamples no test can tell any {what} apart: give {enough_resamples(tests)} or more"
+            ]
+    return []
 
 
 def _out_of_fold(model: Model, rows: Sequence[LabelledParagraph], seed: int, step: Callable[[str], None]) -> Answers:

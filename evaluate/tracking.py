@@ -37,8 +37,6 @@ def log_to_mlflow(found: Study, folder: Path, uri: str) -> None:
         If the store cannot be reached.
     """
     mlflow = import_mlflow()
-    from mlflow.exceptions import MlflowException
-
     try:
         client = mlflow.MlflowClient(tracking_uri=uri)
         known = client.get_experiment_by_name(EXPERIMENT)
@@ -64,5 +62,5 @@ def log_to_mlflow(found: Study, folder: Path, uri: str) -> None:
                     client.log_metric(run, _UNNAMEABLE.sub("_", name), figure)
             client.log_artifacts(run, str(folder), "report")
             client.set_terminated(run)
-    except MlflowException as error:
-        raise VeilleurError(f"MLflow at {uri} does not take the study: {error.message}") from error
+    except Exception as error:  # stores raise their own: of databases, of the network, of files
+        raise VeilleurError(f"MLflow at {uri} does not take the study: {error}") from error

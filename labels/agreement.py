@@ -58,7 +58,8 @@ def agreement(a: str | Path, b: str | Path, *, topics: TopicSet | None = None) -
         Where a file is faulty, or the two label different paragraphs.
     """
     first, second = read_label_file(Path(a)), read_label_file(Path(b))
-    labels_a, labels_b = _labels(first), _labels(second)
+    ids = (topics or read_topics()).ids
+    labels_a, labels_b = _labels(first, ids), _labels(second, ids)
     if different := sorted(labels_a.keys() ^ labels_b.keys()):
         missing = first.path if different[0] in labels_b else second.path
         raise VeilleurError(f"{missing}: does not label the paragraph {different[0]}: label it in both passes.")
@@ -66,7 +67,7 @@ def agreement(a: str | Path, b: str | Path, *, topics: TopicSet | None = None) -
         raise VeilleurError(f"{first.path}: labels no paragraph: there is nothing to compare.")
     found = {
         topic: _topic_agreement([(topic in labels_a[name], topic in labels_b[name]) for name in labels_a])
-        for topic in (topics or read_topics()).ids
+        for topic in ids
     }
     defined = [one.f1 for one in found.values() if one.f1 is not None]
     return Agreement(
@@ -77,8 +78,16 @@ def agreement(a: str | Path, b: str | Path, *, topics: TopicSet | None = None) -
     )
 
 
-def _labels(labels: LabelFile) -> dict[str, frozenset[str]]:
-    return {line.id: frozenset(line.topics) for line in labels.lines}
+def _labels(labels: LabelFile, topics: Sequence[str]) -> dict[str, frozenset[str]]:
+    found: dict[str, frozenset[str]] = {}
+    for line in labels.lines:
+        where = f"{labels.path}, line {line.number}"
+        if line.id in found:
+            raise VeilleurError(f"{where}: labels {line.id} again: keep one of the lines.")
+        if unknown := sorted(set(line.topics).difference(topics)):
+            raise VeilleurError(f"{where}: the topic {unknown[0]!r} is unknown: use {', '.join(topics)}.")
+        found[line.id] = frozenset(line.topics)
+    return found
 
 
 def _topic_agreement(pairs: Sequence[tuple[bool, bool]]) -> TopicAgreement:

@@ -1,6 +1,5 @@
 """Labels that a cross-validated model finds unlikely: those to read again first."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from veilleur.errors import VeilleurError
+from veilleur.labels.files import objects
 from veilleur.labels.rows import LabelledParagraph
 
 
@@ -44,15 +44,16 @@ def read_out_of_fold(path: Path) -> tuple[dict[str, list[float]], list[str]]:
     """
     found: dict[str, list[float]] = {}
     topics: list[str] = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, row in objects(path):
         try:
-            row = json.loads(line)
             topics = list(row["scores"])
             found[row["id"]] = [float(value) for value in row["scores"].values()]
         except (ValueError, KeyError, TypeError, AttributeError):
             raise VeilleurError(
                 f"{path}, line {number}: is not an out-of-fold prediction: write the file by --out-of-fold"
             ) from None
+    if not found:
+        raise VeilleurError(f"{path}: holds no out-of-fold prediction: write the file by --out-of-fold")
     return found, topics
 
 
@@ -66,6 +67,11 @@ def doubts(rows: Sequence[LabelledParagraph], path: Path) -> list[Doubt]:
     rows : sequence of LabelledParagraph
     path : Path
         Their out-of-fold probabilities; rows that are not in it are left out.
+
+    Raises
+    ------
+    VeilleurError
+        If the file is not of that form or speaks of none of the rows, or they are too few.
     """
     from cleanlab.multilabel_classification.filter import find_label_issues
     from cleanlab.multilabel_classification.rank import get_label_quality_scores
@@ -78,8 +84,11 @@ def doubts(rows: Sequence[LabelledParagraph], path: Path) -> list[Doubt]:
         )
     scores = np.array([probabilities[row.id] for row in known])
     labels = [[topics.index(topic) for topic in row.topics] for row in known]
-    flagged = find_label_issues(labels, scores, n_jobs=1)
-    quality = get_label_quality_scores(labels, scores)
+    try:
+        flagged = find_label_issues(labels, scores, n_jobs=1)
+        quality = get_label_quality_scores(labels, scores)
+    except ValueError as error:
+        raise VeilleurError(f"{path}: {len(known)} labels are too few or too much alike to be doubted") from error
     found = []
     for index in sorted(np.flatnonzero(flagged), key=lambda index: quality[index]):
         row = known[index]

@@ -14,7 +14,6 @@ from typing import Any
 
 from veilleur.errors import VeilleurError
 from veilleur.seeds import Bulletin, Segment, articles, composed
-from veilleur.seeds.text import decode
 
 SETS = ("articles", "composed")
 PASSES = ("a", "b", "adjudicated")
@@ -104,9 +103,18 @@ def objects(path: Path) -> Iterator[tuple[int, Any]]:
 
 
 def numbered_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the number and the text of each line that is not blank."""
+    """Yield the number and the text of each line of a file in UTF-8 that is not blank.
+
+    Raises
+    ------
+    VeilleurError
+        Where the file cannot be read or is not UTF-8.
+    """
     try:
-        text = decode(path.read_bytes())
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        number = error.object.count(b"\n", 0, error.start) + 1
+        raise VeilleurError(f"{path}, line {number}: is not UTF-8: convert the file.") from error
     except OSError as error:
         reason = (error.strerror or "unreadable").lower()
         raise VeilleurError(f"{path}: cannot be read ({reason}): give a JSON Lines file.") from error

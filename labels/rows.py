@@ -24,7 +24,7 @@ from veilleur.labels.files import (
 from veilleur.labels.topics import TopicSet, read_topics
 
 DEFAULT_SPLIT = "train"  # of shipped bulletins that name none: the articles are never the test
-_COLUMNS = ("kind", "origin", "genre", "region", "split", "source")
+COLUMNS = ("kind", "origin", "genre", "region", "split", "source")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +61,7 @@ class LabelledParagraph:
     extra: Mapping[str, str] = field(default_factory=dict, hash=False)
 
 
-def read_rows(path: str | Path, topics: TopicSet) -> list[LabelledParagraph]:
+def read_rows(path: str | Path, topics: TopicSet, prefix: str | None = None) -> list[LabelledParagraph]:
     """Read labelled paragraphs from a file of either form.
 
     Parameters
@@ -73,6 +73,8 @@ def read_rows(path: str | Path, topics: TopicSet) -> list[LabelledParagraph]:
         ``region``, ``split``, ``source``.
     topics : TopicSet
         The topics that may occur.
+    prefix : str, optional
+        What the ids of rows without one begin with, before their line; the file's name without its suffix by default.
 
     Raises
     ------
@@ -81,7 +83,7 @@ def read_rows(path: str | Path, topics: TopicSet) -> list[LabelledParagraph]:
         unknown topic.
     """
     path = Path(path)
-    rows = _own_rows(path, topics) if is_label_file(path) else _user_rows(path, topics)
+    rows = _own_rows(path, topics) if is_label_file(path) else _user_rows(path, topics, prefix or path.stem)
     if not rows:
         raise VeilleurError(f'{path}: holds no labelled paragraph: add lines such as {{"text": "…", "topics": []}}.')
     return rows
@@ -157,12 +159,11 @@ def _own_rows(path: Path, topics: TopicSet) -> list[LabelledParagraph]:
     return rows
 
 
-def _user_rows(path: Path, topics: TopicSet) -> list[LabelledParagraph]:
-    return [_user_row(path, number, value, topics) for number, value in objects(path)]
+def _user_rows(path: Path, topics: TopicSet, prefix: str) -> list[LabelledParagraph]:
+    return [_user_row(f"{path}, line {number}", f"{prefix}:{number}", value, topics) for number, value in objects(path)]
 
 
-def _user_row(path: Path, number: int, value: Any, topics: TopicSet) -> LabelledParagraph:
-    where = f"{path}, line {number}"
+def _user_row(where: str, default_id: str, value: Any, topics: TopicSet) -> LabelledParagraph:
     if not isinstance(value, dict):
         raise VeilleurError(f'{where}: is not an object: write {{"text": "…", "topics": []}}.')
     for key in ("text", "topics"):
@@ -175,16 +176,16 @@ def _user_row(path: Path, number: int, value: Any, topics: TopicSet) -> Labelled
         raise VeilleurError(f"{where}: the text is empty: fill or delete the line.")
     if not isinstance(labels, list | dict) or not all(isinstance(label, str) for label in labels):
         raise VeilleurError(f"{where}: topics is not a list of topic ids: write [] for none.")
-    name = _text(value["id"]) if value.get("id") is not None else f"{path.stem}:{number}"
-    group = next((value[key] for key in ("bulletin", "document") if value.get(key) is not None), name)
-    used = {"id", "text", "topics", "evidence", "bulletin", "document", *_COLUMNS}
+    name = _text(value["id"]) if value.get("id") is not None else default_id
+    group = next((value[key] for key in ("bulletin", "document") if value.get(key) not in (None, "")), name)
+    used = {"id", "text", "topics", "evidence", "bulletin", "document", *COLUMNS}
     return LabelledParagraph(
         id=name,
         text=text,
         topics=_ordered(where, labels, topics),
         evidence=_evidence(where, labels, value.get("evidence")),
         bulletin=_text(group),
-        **{column: _text(value.get(column, "")) for column in _COLUMNS},
+        **{column: _text(value.get(column, "")) for column in COLUMNS},
         extra={key: _text(item) for key, item in value.items() if key not in used},
     )
 
@@ -202,21 +203,23 @@ def _ordered(where: str, found: Iterable[str], topics: TopicSet) -> tuple[str, .
 def _evidence(where: str, labels: Any, evidence: Any) -> dict[str, tuple[str, ...]]:
     """Read evidence in either of its forms: topics as an object, or the exported list of topic and text."""
     found: dict[str, list[str]] = {}
+    if isinstance(labels, dict):
+        for topic, words in labels.items():
+            if not _are_strings(words):
+                raise VeilleurError(f'{where}: has no list of words for {topic!r}: write {{"{topic}": ["…"]}}.')
+            found[topic] = list(words)
     try:
-        if isinstance(labels, dict):
-            for topic, words in labels.items():
-                found.setdefault(topic, []).extend(_strings(words))
         for item in evidence or ():
-            found.setdefault(item["topic"], []).extend(_strings([item["text"]]))
+            if not _are_strings([item["text"]]):
+                raise TypeError
+            found.setdefault(item["topic"], []).append(item["text"])
     except (KeyError, TypeError) as error:
         raise VeilleurError(f'{where}: evidence is not a list of {{"topic": "…", "text": "…"}}: mend it.') from error
     return {topic: tuple(words) for topic, words in found.items()}
 
 
-def _strings(words: Any) -> list[str]:
-    if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
-        raise TypeError
-    return words
+def _are_strings(words: Any) -> bool:
+    return isinstance(words, list) and all(isinstance(word, str) for word in words)
 
 
 def _text(value: Any) -> str:

@@ -4,7 +4,6 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from typing import Any
 
 from veilleur.labels.borders import border_counts
@@ -91,16 +90,16 @@ def near_duplicates(rows: Sequence[LabelledParagraph], n: int = 5, limit: float 
     """
     grams = [frozenset(_grams(row.text, n)) for row in rows]
     holders: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    found = []
     for position, own in enumerate(grams):
+        # Only pairs that share a gram can overlap, and in varied text these are few.
+        for other, common in Counter(other for gram in own for other in holders[gram]).items():
+            share = common / (len(grams[other]) + len(own) - common)
+            if share > limit:
+                found.append((rows[other].id, rows[position].id, share))
         for gram in own:
             holders[gram].append(position)
-    # Only pairs that share a gram can overlap, and in varied text these are few.
-    shared = Counter(pair for positions in holders.values() for pair in combinations(positions, 2))
-    found = [
-        (rows[one].id, rows[other].id, common / (len(grams[one]) + len(grams[other]) - common))
-        for (one, other), common in shared.items()
-    ]
-    return sorted((pair for pair in found if pair[2] > limit), key=lambda pair: (-pair[2], pair[:2]))
+    return sorted(found, key=lambda pair: (-pair[2], pair[:2]))
 
 
 def repeated_openings(rows: Sequence[LabelledParagraph], words: int = 4, more_than: int = 5) -> dict[str, int]:

@@ -89,7 +89,7 @@ def sealed(content: Mapping[str, Any]) -> dict[str, Any]:
     """Return a manifest's content with the hash of all of it, which tells a changed manifest from the written one."""
     bare = {key: value for key, value in content.items() if key != "sha256"}
     text = json.dumps(bare, ensure_ascii=False, sort_keys=True)
-    return {**bare, "sha256": hashlib.sha256(text.encode()).hexdigest()}
+    return {**bare, "sha256": hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()}
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -105,7 +105,7 @@ def read_manifest(folder: Path) -> Manifest:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise VeilleurError(f"{folder} is not a bundle: it has no {MANIFEST}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise VeilleurError(f"{path} cannot be read ({error}): the bundle is damaged, get it again") from error
     if not isinstance(content, dict):
         raise VeilleurError(f"{path} must hold a JSON object: the bundle is damaged, get it again")
@@ -135,7 +135,7 @@ def read_manifest(folder: Path) -> Manifest:
             exclusive=bool(content.get("exclusive", False)),
             cascade=_cascade(content.get("cascade")),
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise VeilleurError(f"{path} lacks or misstates {error}: the bundle is damaged, get it again") from error
     _check_form(path, manifest)
     return manifest

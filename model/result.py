@@ -13,11 +13,12 @@ class Tagging:
     Attributes
     ----------
     topics : tuple of str
-        Topics whose score reaches their threshold, in the bundle's order.
+        Topics whose score reaches their threshold, in the bundle's order; the likeliest alone where topics exclude
+        each other.
     scores : mapping of str to float
         Calibrated probability, 0 to 1, of every topic of the bundle.
     thresholds : mapping of str to float
-        The thresholds that decided.
+        Of every topic of the bundle.
 
     Examples
     --------

@@ -295,12 +295,19 @@ class Tagger:
         return Tags(estimator_type=None, target_tags=TargetTags(required=False), input_tags=inputs, requires_fit=False)
 
 
+_RELOADED: dict[Origin, Tagger] = {}  # pools pickle a tagger with every task
+
+
 def _reload(origin: Origin, manifest: Manifest) -> Tagger:
-    """Load a pickled tagger's bundle."""
-    tagger = origin.load()
-    if tagger.manifest != manifest:
-        raise VeilleurError(f"the bundle {origin.bundle} is not the one that the tagger was pickled with: copy it here")
-    return tagger
+    """Load a pickled tagger's bundle, once in a process."""
+    if origin not in _RELOADED or _RELOADED[origin].manifest != manifest:
+        tagger = origin.load()
+        if tagger.manifest != manifest:
+            raise VeilleurError(
+                f"the bundle {origin.bundle} is not the one that the tagger was pickled with: copy it here"
+            )
+        _RELOADED[origin] = tagger
+    return _RELOADED[origin]
 
 
 def _checked(text: str) -> str:

@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from veilleur.evaluate.comparison import ALPHA, bootstrap_p, compare, holm, randomisation_test
+from veilleur.evaluate.comparison import ALPHA, bootstrap_p, compare, enough_resamples, holm, randomisation_test
 from veilleur.evaluate.run import Answers, judge
 from veilleur.labels.rows import LabelledParagraph
 
@@ -66,7 +66,7 @@ def test_undefined_figures_and_single_bulletins_are_not_compared() -> None:
     models = [judge(answers(name, labels, right, rng), together) for name, right in (("a", 0.5), ("b", 1.0))]
     (found,) = compare(models, labels, ["b"] * 6, resamples=50, seed=0)
     assert found.overall.p_randomisation is None
-    assert "cannot be told apart by a test of one bulletin" in found.sentence
+    assert "were not tested, which takes resamples and two bulletins" in found.sentence
 
 
 def test_the_tests_reject_a_true_null_no_more_often_than_their_level() -> None:
@@ -103,3 +103,11 @@ def test_holm_never_lowers_a_p_value_and_keeps_their_order(values: list[float | 
     assert [q is None for q in corrected] == [p is None for p in values]
     assert all(p <= q <= 1 for p, q in defined)
     assert [q for _, q in defined] == sorted(q for _, q in defined)
+
+
+@pytest.mark.parametrize("tests", [1, 3, 18])
+def test_the_smallest_p_rejects_with_enough_resamples_and_no_fewer(tests: int) -> None:
+    for fewer, rejects in ((0, True), (1, False)):
+        (p, *_) = holm([bootstrap_p(np.ones(enough_resamples(tests) - fewer))] * tests)
+        assert p is not None
+        assert (p <= ALPHA) == rejects

@@ -39,3 +39,12 @@ def test_the_shipped_bundles_read_real_french(bundle: str, least: float) -> None
     scores = evaluate(tagger, read_labels([REAL / "dev.jsonl"], tagger.topics), resamples=0)
     assert scores.macro_f1 is not None
     assert scores.macro_f1 > least
+
+
+def test_rows_without_ids_of_files_of_one_name_are_not_one_bulletin(tmp_path: Path) -> None:
+    paths = [tmp_path / folder / "dev.jsonl" for folder in ("a", "b")]
+    for path in paths:
+        path.parent.mkdir()
+        path.write_text('{"text": "a", "topics": []}\n')
+    assert len({row.bulletin for row in read_labels(paths, ("drugs",))}) == 2
+    assert [row.id for row in read_labels(paths[:1], ("drugs",))] == ["dev:1"]

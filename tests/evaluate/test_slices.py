@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.metrics import f1_score
@@ -58,3 +60,10 @@ def test_a_slice_without_labels_or_answers_is_undefined() -> None:
     )
     assert one.scores[0].f1 is None
     assert one.scores[0].interval is None
+
+
+def test_a_column_that_bears_the_name_of_a_slice_of_ours_stands_beside_it() -> None:
+    paragraphs = [replace(row, extra={"length": str(number % 2)}) for number, row in enumerate(rows())]
+    found = columns(paragraphs)
+    assert set(found["length (column)"]) == {"0", "1"}
+    assert "1 to 20 words" in found["length"]

@@ -69,6 +69,10 @@ def test_gates_hold_the_first_model(labels: Path, tfidf_bundle: Path) -> None:
     assert [gate.held for gate in found.gates[:2]] == [False, True]
     assert found.gates[2].condition == "no worse than tfidf"
     assert len(found.models) == 2
+    named = study([str(tfidf_bundle), "tfidf"], [labels], resamples=60, no_worse_than="tfidf")
+    assert named.gates == found.gates[2:]  # the bundle of the gate may be one of those compared
+    with pytest.raises(VeilleurError, match="no test can show that a model is worse: give 39 or more"):
+        study([str(tfidf_bundle)], [labels], resamples=38, no_worse_than="tfidf")
     with pytest.raises(VeilleurError, match=r"no figure 'sport\.recall'"):
         study(["tfidf"], [labels], requirements=[requirement("sport.recall>=0")])
 

@@ -49,3 +49,13 @@ def test_different_paragraphs_are_refused(tmp_path: Path, write_labels: Any) -> 
     empty = write_labels({}, "a")
     with pytest.raises(VeilleurError, match="labels no paragraph"):
         agreement(empty, empty)
+
+
+def test_faulty_passes_are_refused(write_labels: Any) -> None:
+    a = write_labels({"x.1": {"drugs": ["w"]}}, "a")
+    with pytest.raises(VeilleurError, match="line 2: the topic 'drug' is unknown"):
+        agreement(a, write_labels({"x.1": {"drug": ["w"]}}, "b"))
+    b = write_labels({"x.1": {}}, "b")
+    b.write_text(b.read_text(encoding="utf-8") + '{"id": "x.1", "topics": {"drugs": ["w"]}}\n', encoding="utf-8")
+    with pytest.raises(VeilleurError, match=r"line 3: labels x\.1 again"):
+        agreement(a, b)

@@ -30,3 +30,9 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "rows.jsonl").write_text('{"text": "x"}\n')
     with pytest.raises(VeilleurError, match=r"rows\.jsonl, line 1: is not an out-of-fold prediction"):
         doubts([], tmp_path / "rows.jsonl")
+    (tmp_path / "rows.jsonl").write_text("")
+    with pytest.raises(VeilleurError, match="holds no out-of-fold prediction"):
+        doubts([], tmp_path / "rows.jsonl")
+    (tmp_path / "rows.jsonl").write_text('{"id": "1", "scores": {"drugs": 0.1, "maritime": 0.2}}\n')
+    with pytest.raises(VeilleurError, match="1 labels are too few"):
+        doubts([LabelledParagraph("1", "a", ())], tmp_path / "rows.jsonl")

@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,12 +17,15 @@ ROWS = [
     ),
     LabelledParagraph("2", "Rien.", (), {}, "b1", "title", "composed", "brève", "Québec", "test"),
 ]  # fmt: skip
-COLUMNS = ["id", "text", "topics", "evidence", "bulletin", "kind", "origin", "genre", "region", "split"]
+COLUMNS = ["id", "text", "topics", "evidence", "bulletin", "kind", "origin", "genre", "region", "split", "source"]
 
 
 def test_json_lines_come_back_as_the_same_rows(tmp_path: Path) -> None:
     export(ROWS, tmp_path / "rows.jsonl")
     assert read_rows(tmp_path / "rows.jsonl", read_topics()) == ROWS
+    more = [replace(ROWS[0], source="AFP", extra={"register": "courant"}), ROWS[1]]
+    export(more, tmp_path / "more.jsonl")
+    assert read_rows(tmp_path / "more.jsonl", read_topics()) == more
     assert "brève" in (tmp_path / "rows.jsonl").read_text(encoding="utf-8")
 
 
@@ -37,6 +41,8 @@ def test_dataset_and_parquet(tmp_path: Path) -> None:
     export(ROWS, tmp_path / "rows.parquet")
     back = datasets.Dataset.from_parquet(str(tmp_path / "rows.parquet"), cache_dir=str(tmp_path / "cache"))
     assert back.to_list() == found.to_list()
+    more = to_dataset([replace(ROWS[0], extra={"register": "courant"}), ROWS[1]])
+    assert more["register"][:] == ["courant", ""]
 
 
 def test_a_dataset_of_no_evidence_or_no_rows_has_the_same_features() -> None:
@@ -47,6 +53,9 @@ def test_a_dataset_of_no_evidence_or_no_rows_has_the_same_features() -> None:
 def test_other_files_are_refused(tmp_path: Path) -> None:
     with pytest.raises(VeilleurError, match=r"rows\.csv: is of no known kind"):
         export(ROWS, tmp_path / "rows.csv")
+    (tmp_path / "folder.jsonl").mkdir()
+    with pytest.raises(VeilleurError, match="cannot be written"):
+        export(ROWS, tmp_path / "folder.jsonl")
     with pytest.raises(VeilleurError, match="its folder is missing"):
         export(ROWS, tmp_path / "none" / "rows.jsonl")
 

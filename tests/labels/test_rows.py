@@ -64,6 +64,7 @@ GOOD = {"text": "Rien.", "topics": []}
         ({"text": "a", "topics": [1]}, "topics is not a list"),
         ({"text": "a", "topics": ["drogue"]}, "the topic 'drogue' is unknown"),
         ({"text": "a", "topics": [], "evidence": ["x"]}, "evidence is not a list"),
+        ({"text": "a", "topics": {"drugs": "x"}}, "has no list of words for 'drugs'"),
     ],
 )
 def test_faulty_rows_are_refused_by_file_and_line(tmp_path: Path, line: Any, message: str) -> None:
@@ -72,6 +73,18 @@ def test_faulty_rows_are_refused_by_file_and_line(tmp_path: Path, line: Any, mes
         read_rows(path, TOPICS)
     assert str(error.value).startswith(f"{path}, line 2: ")
     assert message in str(error.value)
+
+
+def test_rows_without_a_bulletin_are_bulletins_of_their_own(tmp_path: Path) -> None:
+    path = write(tmp_path, {"text": "a", "topics": [], "bulletin": ""}, {"text": "b", "topics": [], "document": None})
+    assert [row.bulletin for row in read_rows(path, TOPICS)] == ["rows:1", "rows:2"]
+
+
+def test_a_byte_that_is_no_utf8_is_told_with_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path, GOOD, GOOD)
+    path.write_bytes(path.read_bytes() + b'{"text": "20 \xb0C", "topics": []}\n')
+    with pytest.raises(VeilleurError, match=r"rows\.jsonl, line 3: is not UTF-8"):
+        read_rows(path, TOPICS)
 
 
 def test_exclusive_topics_allow_one(tmp_path: Path) -> None:

@@ -110,7 +110,17 @@ def test_a_damaged_manifest_is_refused(copy: Path, text: str) -> None:
         load(copy)
 
 
-@pytest.mark.parametrize("changes", [{"kind": []}, {"kind": "bayes"}, {"calibration": None}, {"files": 3}])
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"kind": []},
+        {"kind": "bayes"},
+        {"calibration": None},
+        {"files": 3},
+        {"thresholds": [10**400] * 6},
+        {"base": "\ud800", "files": 3},
+    ],
+)
 def test_a_misstated_manifest_is_refused(copy: Path, changes: dict[str, object]) -> None:
     edit(copy, **changes)
     with pytest.raises(VeilleurError, match=r"unknown kind|lacks or misstates"):

@@ -151,6 +151,7 @@ def test_a_tagger_is_pickled_as_its_bundle(tfidf_bundle: Path, camembert_bundle:
         data = pickle.dumps(tagger)
         assert len(data) < 50_000  # no weights
         assert np.array_equal(pickle.loads(data).predict_proba(texts), tagger.predict_proba(texts))
+        assert pickle.loads(data) is pickle.loads(data)  # a pool pickles it with every task
     moved = shutil.copytree(tfidf_bundle, tmp_path / "bundle")
     data = pickle.dumps(load(moved))
     shutil.rmtree(moved)
