@@ -8,9 +8,11 @@ a 95 % bootstrap interval of the difference.
 """
 
 import argparse
+import sys
 from pathlib import Path
 from time import perf_counter
 
+from veilleur.errors import VeilleurError
 from veilleur.evaluate.bootstrap import interval
 from veilleur.evaluate.run import Answers, ask, judge, read_labels
 from veilleur.labels.rows import LabelledParagraph, label_matrix, shipped_rows
@@ -64,4 +66,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except VeilleurError as error:
+        sys.exit(f"Error: {error}")

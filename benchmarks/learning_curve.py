@@ -9,12 +9,15 @@ from, those of the baseline from out-of-fold predictions.
 """
 
 import json
+import sys
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
+import matplotlib.pyplot as plt
 import numpy as np
 
+from veilleur.errors import VeilleurError
 from veilleur.evaluate.run import evaluate, read_labels
 from veilleur.labels.rows import LabelledParagraph, shipped_rows
 from veilleur.labels.topics import read_topics
@@ -59,8 +62,6 @@ class Point:
 
 
 def picture(points: list[Point], path: Path) -> None:
-    import matplotlib.pyplot as plt
-
     plt.rcParams["svg.hashsalt"] = "veilleur"  # the same figures give the same file
     figure, axes = plt.subplots(figsize=(7, 4))
     styles = {"camembert": ("#1f4e79", "o"), "tfidf": ("#b5651d", "s")}
@@ -95,6 +96,8 @@ def main(work: Path, labels: tuple[Path, ...], seed: int, only_train: bool) -> N
     """Train both models on growing shares of the corpus into WORK, score and draw."""
     rows = [row for row in shipped_rows() if row.split != "test"]
     topics = read_topics().ids
+    if len({path.name for path in labels}) < len(labels):
+        raise click.UsageError("two --labels have the same name: rename one, or score them one at a time")
     tests = {"corpus test": shipped_rows(split="test"), **{path.name: read_labels([path], topics) for path in labels}}
     points: list[Point] = []
     for share in SHARES:
@@ -127,4 +130,7 @@ def main(work: Path, labels: tuple[Path, ...], seed: int, only_train: bool) -> N
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except VeilleurError as error:
+        sys.exit(f"Error: {error}")

@@ -32,6 +32,7 @@ import click
 import numpy as np
 import numpy.typing as npt
 
+from veilleur.errors import VeilleurError
 from veilleur.evaluate.comparison import Difference, compare, holm
 from veilleur.evaluate.run import Answers, Evaluation, ask, in_order, judge, read_labels
 from veilleur.labels.rows import LabelledParagraph, label_matrix, shipped_rows, training_hash
@@ -503,6 +504,8 @@ def main(
     learnt = [row for row in shipped_rows() if row.split != "test"]
     learnt = learnt if limit is None else drawn(learnt, limit)
     check_labels(learnt, topics)
+    if len({path.name for path in labels}) < len(labels):
+        raise click.UsageError("two --labels have the same name: rename one, or score them one at a time")
     tests = {"corpus test": shipped_rows(split="test"), **{path.name: read_labels([path], topics) for path in labels}}
     work.mkdir(parents=True, exist_ok=True)
     entrants = {FINE_TUNE: bundle(FINE_TUNE, fine_tune, tests, topics, learnt)}
@@ -520,4 +523,7 @@ def main(
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except VeilleurError as error:
+        sys.exit(f"Error: {error}")

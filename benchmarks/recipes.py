@@ -10,7 +10,7 @@ mean average precision and the mean of the topics' best F1 (at the threshold tha
 of a bootstrap that draws bulletins, and how far the first is above that of the recipe it is held against, with the
 interval of the paired difference.
 
-Other than `veilleur train`, this takes the last epoch instead of the best, so it needs no validation part and learns
+Unlike `veilleur train`, this takes the last epoch instead of the best, so it needs no validation part and learns
 from it too, and scores one network instead of the soup; `soup` and `soup-sum` are the shipped ones.
 """
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from sklearn.metrics import f1_score
 from torch import Tensor
@@ -57,8 +58,6 @@ class CamembertSettings:
         Each layer below the top learns at this share of the rate of the one above.
     warmup : float
         Share of all steps in which the rate rises; it falls linearly after.
-    positive_weight : float
-        Weight of positive labels in the loss.
     evidence_weight : float
         Weight of the loss over tokens that the recorded evidence supervises.
     dropout : float
@@ -79,7 +78,6 @@ class CamembertSettings:
     head_learning_rate: float = 1e-3
     layer_decay: float = 0.9
     warmup: float = 0.1
-    positive_weight: float = 1.0
     evidence_weight: float = 1.0
     dropout: float = 0.0
     baseline: bool = True
@@ -211,7 +209,7 @@ def new_network(settings: CamembertSettings, base: str, topics: int) -> tuple[Pr
     encoder.embeddings.requires_grad_(False)
     for layer in encoder.encoder.layer[: int(settings.frozen * len(encoder.encoder.layer))]:
         layer.requires_grad_(False)
-    network = TokenVotes(encoder, topics, settings.positive_weight, settings.evidence_weight, settings.dropout)
+    network = TokenVotes(encoder, topics, settings.evidence_weight, settings.dropout)
     return tokenizer, network
 
 
@@ -238,7 +236,8 @@ def load_base(base: str, topics: int, dropout: float) -> tuple[PreTrainedTokeniz
     Raises
     ------
     VeilleurError
-        With the reason, if transformers cannot load them or the architecture is another.
+        With the reason, if transformers cannot load them, the tokenizer's files are missing, or the architecture is
+        another.
     """
     disable_progress_bar()  # of the loading, which takes a moment; the training has its own
     set_verbosity_error()  # it would warn of the head that is left behind
@@ -250,6 +249,9 @@ def load_base(base: str, topics: int, dropout: float) -> tuple[PreTrainedTokeniz
                 f"{topics} topics need one of {', '.join(FAMILIES)} with at least as many heads"
             )
         tokenizer = AutoTokenizer.from_pretrained(base)
+        # transformers makes up an empty tokenizer where the files are missing.
+        if set(tokenizer("La douane").input_ids) <= set(tokenizer.all_special_ids):
+            raise VeilleurError(f"the base {base} has no tokenizer: put its tokenizer's files beside its weights")
         with torch.random.fork_rng(devices=[]):  # its own head is drawn at random, and left behind
             model = AutoModelForSequenceClassification.from_pretrained(
                 base,
@@ -258,7 +260,7 @@ def load_base(base: str, topics: int, dropout: float) -> tuple[PreTrainedTokeniz
                 attn_implementation="eager",  # on a processor its backward pass takes half the time of the fused one
                 dtype=torch.float32,
             )
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise VeilleurError(
             f"the base {base} cannot be loaded: {str(error).splitlines()[0]}; "
             "use 'bundled', a local folder, or a hub id that this machine can reach"

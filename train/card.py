@@ -5,6 +5,7 @@ from typing import Any
 
 from huggingface_hub import EvalResult, ModelCardData
 
+from veilleur.labels.topics import read_topics
 from veilleur.model.bundle import Manifest
 from veilleur.tables import figure
 
@@ -42,8 +43,21 @@ pipeline("text-classification", model="DIR", top_k=None)("La douane a saisi 30 k
 ```"""
 
 SHRUNK = """\
-This bundle holds the ONNX graph quantised to 8 bits and leaves the transformers weights out. The command above makes
-them again, byte for byte on the same library versions and processor type."""
+This bundle holds the ONNX graph quantised to 8 bits and leaves the transformers weights out. The command under
+"Training" without `--quantise` makes them, byte for byte on the same library versions and kind of processor."""
+
+OUT_OF_FOLD = """\
+*Out of fold*: training labels, each scored by a model, a calibration and thresholds fitted without its bulletin."""
+
+TUNED_ON = """\
+*Validation, tuned on*: what the calibration and the thresholds were fitted on, so its figures are too high."""
+
+OUR_TOPICS = """\
+The six topics mean what Veilleur's guide (`labels/GUIDE.md`) says."""
+
+COMPOSED = """\
+Most of its training text was composed, not collected: wording that nobody thought of is missed. A score is a calibrated
+probability where topics are as frequent as in the collected articles; composed paragraphs are weighed to that mix."""
 
 
 def card(manifest: Manifest, command: str) -> str:
@@ -57,11 +71,12 @@ def card(manifest: Manifest, command: str) -> str:
     command : str
         That makes this bundle.
     """
-    scores = manifest.scores
+    scores, training = manifest.scores, manifest.training
     results = [
         EvalResult(
             task_type="text-classification",
             dataset_type="veilleur",
+            dataset_config=name,  # without it all label sets would be taken for one
             dataset_name=name,
             metric_type="f1",
             metric_name="macro F1",
@@ -72,7 +87,7 @@ def card(manifest: Manifest, command: str) -> str:
     ]
     front = ModelCardData(
         language="fr",
-        license="mit",
+        license="mit" if training["composed"] else None,  # that of our labels; a user's own have the user's
         library_name="veilleur",
         pipeline_tag="text-classification",
         tags=["multi-label", *manifest.topics],
@@ -93,7 +108,7 @@ def card(manifest: Manifest, command: str) -> str:
         if manifest.base == "bundled":
             parts.append(BUNDLED_BASE)
         parts.append(TRANSFORMERS if "model.safetensors" in manifest.files else SHRUNK)
-    training = manifest.training
+    own = OUT_OF_FOLD if "out of fold" in scores else TUNED_ON
     parts += [
         "## Training",
         f"{training['rows']} labelled paragraphs of {training['bulletins']} bulletins, of which "
@@ -102,20 +117,18 @@ def card(manifest: Manifest, command: str) -> str:
         f"(labels hash `{training['labels_sha256'][:16]}`), seed {training['seed']}. Made by:",
         f"```\n{command}\n```",
         "## Scores",
-        "Intervals are 95 % bootstrap intervals that draw whole bulletins. *Out of fold*: training labels, each scored "
-        "by a model, a calibration and thresholds fitted without its bulletin. Other rows: this bundle as it is, on "
+        f"Intervals are 95 % bootstrap intervals that draw whole bulletins. {own} Other rows: this bundle as it is, on "
         "labels that it never saw (`veilleur evaluate DIR --labels FILE`).",
         _overall(scores),
     ]
     for name, one in scores.items():
         parts += [f"### By topic, {name}", _by_topic(manifest, one)]
-    parts += [
-        "## Limits",
-        "It reads French news prose. The six topics mean what Veilleur's guide (`labels/GUIDE.md`) says. Most of "
-        "its training text was composed, not collected: wording that nobody thought of is missed. A score is a "
-        "calibrated probability where topics are as frequent as in the collected articles; composed paragraphs are "
-        "weighed to that mix.",
-    ]
+    limits = ["It reads French news prose."]
+    if manifest.topics == read_topics().ids:
+        limits.append(OUR_TOPICS)
+    if 2 * training["composed"] > training["rows"]:
+        limits.append(COMPOSED)
+    parts += ["## Limits", " ".join(limits)]
     return "\n\n".join(parts) + "\n"
 
 

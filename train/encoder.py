@@ -40,11 +40,9 @@ class TokenVotes(nn.Module):
     encoder : PreTrainedModel
         Gives ``last_hidden_state`` of shape (batch, tokens, hidden).
     topics : int
-    positive_weight : float
-        Weight of positive labels in the loss.
     evidence_weight : float
-        Weight of the second loss, over the tokens: those inside recorded evidence shall say their topic, those of
-        texts without a topic shall not.
+        Weight of the second loss, over the tokens: those inside recorded evidence shall say its topic, all others
+        shall not. A text that has the topic without recorded evidence of it is left out.
     dropout : float
         On the encoder's output, before the linear layer.
     """
@@ -53,7 +51,6 @@ class TokenVotes(nn.Module):
         self,
         encoder: "PreTrainedModel",
         topics: int,
-        positive_weight: float = 1.0,
         evidence_weight: float = 0.0,
         dropout: float = 0.1,
     ) -> None:
@@ -63,7 +60,6 @@ class TokenVotes(nn.Module):
         nn.init.normal_(self.votes.weight, std=0.02)
         nn.init.constant_(self.votes.bias, -2.0)  # most tokens speak of no topic
         self.dropout = nn.Dropout(dropout)
-        self.positive_weight = positive_weight
         self.evidence_weight = evidence_weight
 
     def forward(
@@ -88,8 +84,7 @@ class TokenVotes(nn.Module):
         logits = pool(tokens, attention_mask)
         if labels is None:
             return {"logits": logits}
-        weight = torch.full_like(logits[0], self.positive_weight)
-        loss = binary_cross_entropy_with_logits(logits, labels, pos_weight=weight)
+        loss = binary_cross_entropy_with_logits(logits, labels)
         if evidence is not None and self.evidence_weight:
             known = (evidence >= 0).float()
             each = binary_cross_entropy_with_logits(tokens, evidence.clamp(min=0), reduction="none")

@@ -44,7 +44,7 @@ def grouped_folds(
     if len(names) < max(2, folds):
         raise VeilleurError(
             f"{len(names)} bulletins cannot be split into {max(2, folds)} folds: "
-            'add labelled bulletins (rows say theirs by "bulletin") or lower --folds'
+            'add labelled bulletins (rows say theirs by "bulletin"); a training may do with fewer --folds'
         )
     labels = label_matrix(rows, topics)
     present = np.zeros((len(names), labels.shape[1] + 1), dtype=np.int64)

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -35,6 +36,7 @@ if TYPE_CHECKING:  # they bring torch, which the baseline does without
 Rows = Sequence[LabelledParagraph]
 Logits = npt.NDArray[np.floating]
 VALIDATION_SHARE = 0.1
+SPLITS = ("train", "validation", "test")
 LIBRARIES = (
     "veilleur",
     "numpy",
@@ -77,15 +79,22 @@ class Job:
     out_of_fold: Path | None = None
     exclusive: bool = False
 
+    def __post_init__(self) -> None:
+        """Follow links and dots, so that the folders beside the output have a name and a place."""
+        object.__setattr__(self, "out", self.out.resolve())
+
     def check(self) -> None:
-        """Refuse at once what would fail only after hours of training.
+        """Refuse at once what would fail, be lost or be wrong only after hours of training.
 
         Raises
         ------
         VeilleurError
-            If an output cannot be written, or the labels do not suffice.
+            If an output cannot be written, a split is none, two label sets to score on have one name, or the labels do
+            not suffice.
         """
         check_replaceable(self.out)
+        if self.out_of_fold and self.out_of_fold.resolve().is_relative_to(self.out):
+            raise VeilleurError(f"{self.out_of_fold} lies in the bundle's own folder: choose another place")
         for path in filter(None, (self.out, self.out_of_fold)):
             parent = path.resolve().parent
             try:
@@ -94,6 +103,12 @@ class Job:
                 raise VeilleurError(f"{parent} cannot be made ({error.strerror}): choose another place") from error
             if not os.access(parent, os.W_OK):
                 raise VeilleurError(f"{parent} cannot be written to: choose another place")
+        for row in self.rows:
+            if row.split not in ("", *SPLITS):
+                raise VeilleurError(f"{row.id} has the split {row.split!r}: write one of {', '.join(SPLITS)}, or none")
+        for name, count in Counter(name for name, _ in self.scored).items():
+            if count > 1:
+                raise VeilleurError(f"{count} label sets to score on are called {name!r}: rename a file")
         check_labels(self.learnt, self.topics)
 
     @property
@@ -299,7 +314,7 @@ def check_labels(rows: Rows, topics: Sequence[str]) -> None:
             which = "no" if positives == 0 else "every"
             raise VeilleurError(
                 f"{which} paragraph to learn from has the topic {topic!r}: label some that "
-                f"{'have' if positives == 0 else 'lack'} it, or take it out of the topics file"
+                f"{'have' if positives == 0 else 'lack'} it, or leave the topic out"
             )
 
 
@@ -403,7 +418,13 @@ def library_versions() -> dict[str, str]:
 
 
 def _prepare_work(work: Path, fingerprint: dict[str, Any], resume: bool) -> None:
-    """Make the folder of checkpoints, or check that the one to be resumed is of the same job."""
+    """Make the folder of checkpoints, or check that the one to be resumed is of the same job.
+
+    Raises
+    ------
+    VeilleurError
+        If the folder is of another job, or of none.
+    """
     note = work / "job.json"
     content = json.dumps(fingerprint, sort_keys=True)
     if note.is_file():
@@ -412,8 +433,9 @@ def _prepare_work(work: Path, fingerprint: dict[str, Any], resume: bool) -> None
         if note.read_text(encoding="utf-8") != content:
             raise VeilleurError(f"{work} holds a run with other labels or settings: repeat its options, or remove it")
         return
-    shutil.rmtree(work, ignore_errors=True)
-    work.mkdir(parents=True)
+    if work.exists() and (not work.is_dir() or any(work.iterdir())):
+        raise VeilleurError(f"{work} is in the way, and no interrupted training: choose another -o, or remove it")
+    work.mkdir(parents=True, exist_ok=True)
     note.write_text(content, encoding="utf-8")
 
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sklearn.pipeline import Pipeline
 
 SMOOTHING = 0.3  # occurrences that each feature is granted in both kinds of text, so that none is unheard of
+UNLEARNT = 7.0  # logit of a topic that every paragraph had: one in a thousand goes wrong
 PIPELINE = "model.skops"  # the fitted pipeline in a bundle, for others to load
 # What it may hold beyond skops' own safe defaults. Nothing else is loaded.
 TRUSTED = [
@@ -60,7 +61,7 @@ class TfidfSettings:
 
 
 def fit_tfidf(rows: Sequence[LabelledParagraph], topics: Sequence[str], settings: TfidfSettings) -> "Pipeline":
-    """Fit the baseline on labelled paragraphs."""
+    """Fit the baseline on labelled paragraphs; see `fit_pipeline`."""
     texts = [plain(normalise(row.text)) for row in rows]
     return fit_pipeline(build_pipeline(settings), texts, label_matrix(rows, topics))
 
@@ -70,9 +71,17 @@ def fit_pipeline(pipeline: "Pipeline", texts: Sequence[str], labels: npt.NDArray
 
     One reads the features as they are, the other weighed by how much more often they stand in paragraphs with the topic
     than in others. They err differently, and the mean of two linear models is one linear model.
+
+    Raises
+    ------
+    VeilleurError
+        If no n-gram is left of so few or short texts.
     """
     features, topics = pipeline["features"], pipeline["topics"]
-    values = features.fit_transform(texts).tocsr()
+    try:
+        values = features.fit_transform(texts).tocsr()
+    except ValueError as error:
+        raise VeilleurError(f"{len(texts)} paragraphs are too few or too short to learn from: label more") from error
     topics.fit(values, labels)
     for regression, positive in zip(topics.estimators_, labels.T, strict=True):
         if hasattr(regression, "coef_"):  # a topic that all or none of the paragraphs have needs no regression
@@ -129,7 +138,10 @@ def tfidf_logits(pipeline: "Pipeline", rows: Sequence[LabelledParagraph]) -> npt
 
 
 def inference_model(pipeline: "Pipeline") -> TfidfModel:
-    """Return the model that gives the logits of a fitted pipeline's ``decision_function`` without scikit-learn."""
+    """Return the model that gives the logits of a fitted pipeline's ``decision_function`` without scikit-learn.
+
+    A topic that all or none of the paragraphs had, as may be in a fold, gets the logit `UNLEARNT` or its negative.
+    """
     vectorizers = dict(pipeline["features"].transformer_list)
     topics = pipeline["topics"].estimators_
     idf = np.concatenate([vectorizer.idf_ for vectorizer in vectorizers.values()])
@@ -139,8 +151,8 @@ def inference_model(pipeline: "Pipeline") -> TfidfModel:
         if hasattr(estimator, "coef_"):
             weights[:, topic] = estimator.coef_[0]
             intercepts[topic] = estimator.intercept_[0]
-        else:  # of a topic that all or none of the paragraphs had
-            intercepts[topic] = estimator.decision_function(np.zeros((1, len(idf))))[0]
+        else:  # scikit-learn's stand-in where all or none of the paragraphs had the topic: it predicts 1 or 0
+            intercepts[topic] = UNLEARNT if estimator.predict(np.zeros((1, len(idf))))[0] else -UNLEARNT
     return TfidfModel(
         words=vectorizers["words"].get_feature_names_out().tolist(),
         characters=vectorizers["characters"].get_feature_names_out().tolist(),

@@ -1,4 +1,5 @@
 from pathlib import Path
+from shutil import copytree
 from tempfile import TemporaryDirectory
 
 import numpy as np
@@ -14,6 +15,7 @@ from veilleur.train.export import export_onnx
 from veilleur.train.folds import holdout
 from veilleur.train.random_base import CAMEMBERT_BASE, write_random_base
 
+WEIGHTS = {"config.json", "model.safetensors"}
 TOPICS = ("cybercrime", "migration", "drugs", "trafficking", "fire-rescue", "maritime")
 
 
@@ -118,3 +120,10 @@ def test_a_base_that_cannot_be_loaded_is_told(tmp_path: Path, tiny_base: Path) -
         load_base(str(tmp_path), 6, 0.1)
     with pytest.raises(VeilleurError, match="7 topics need one of camembert, roberta, xlm-roberta"):
         load_base(str(tiny_base), 7, 0.1)
+    weights = copytree(tiny_base, tmp_path / "weights", ignore=lambda folder, names: set(names) - WEIGHTS)
+    with pytest.raises(VeilleurError, match="has no tokenizer"):
+        load_base(str(weights), 6, 0.1)
+    cut = copytree(tiny_base, tmp_path / "cut")
+    (cut / "model.safetensors").write_bytes((cut / "model.safetensors").read_bytes()[:1000])
+    with pytest.raises(VeilleurError, match="cannot be loaded"):
+        load_base(str(cut), 6, 0.1)

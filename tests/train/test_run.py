@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
+from huggingface_hub import ModelCard
 
 from veilleur import VeilleurError, load
 from veilleur.cli import main
@@ -16,7 +17,7 @@ from veilleur.labels.rows import LabelledParagraph
 from veilleur.model.bundle import MANIFEST, read_manifest
 from veilleur.train.camembert import CamembertSettings, EpochReport, FittedCamembert, load_base, soup
 from veilleur.train.encoder import TokenVotes
-from veilleur.train.run import Job, OutOfFold, new_folder, train_camembert, train_tfidf
+from veilleur.train.run import Job, OutOfFold, new_folder, tfidf_out_of_fold, train_camembert, train_tfidf
 from veilleur.train.tfidf import TfidfSettings
 
 TOPICS = ("cybercrime", "migration", "drugs", "trafficking", "fire-rescue", "maritime")
@@ -82,13 +83,22 @@ def test_a_quantised_bundle_leaves_the_transformers_weights_out(
     assert {"config.json", "tokenizer.json", "model.onnx"} <= set(manifest.files)
     assert "byte for byte" in (job.out / "README.md").read_text(encoding="utf-8")
     assert list(manifest.scores) == ["validation, tuned on"]  # one fold gives no out-of-fold score
+    card = (job.out / "README.md").read_text(encoding="utf-8")
+    assert "*Validation, tuned on*" in card and "*Out of fold*" not in card
     assert load(job.out).tag("La lutte contre la drogue").scores
 
 
 def test_test_rows_are_scored_and_not_learnt_from(article_rows: list[LabelledParagraph], tmp_path: Path) -> None:
     held = {article_rows[0].bulletin}
     rows = [replace(row, split="test" if row.bulletin in held else "train") for row in article_rows]
-    manifest = train_tfidf(Job(rows, TOPICS, tmp_path / "b", ""), TfidfSettings(folds=2))
+    tests = [("mine", article_rows[:20])]
+    manifest = train_tfidf(Job(rows, TOPICS, tmp_path / "b", "", tests), TfidfSettings(folds=2))
+    results = ModelCard.load(tmp_path / "b" / "README.md").data.eval_results
+    assert [(one.dataset_name, one.metric_name) for one in results] == [
+        ("test split", "macro F1"),
+        ("mine", "macro F1"),
+    ]
+    assert len({one.unique_identifier for one in results}) == 2  # they are not taken for one data set
     assert manifest.scores["test split"]["n"] == sum(row.split == "test" for row in rows)
     assert manifest.training["rows"] == sum(row.split != "test" for row in rows)
 
@@ -152,6 +162,8 @@ def test_other_topics_are_learnt_as_well_as_ours(exclusive: bool, tmp_path: Path
     arguments = ["train", "tfidf", "--topics", tmp_path / "sections.toml", "--labels", labels, "--folds", 3, "-o", out]
     result = CliRunner().invoke(main, [str(argument) for argument in arguments])
     assert result.exit_code == 0, result.output
+    card = (out / "README.md").read_text(encoding="utf-8")
+    assert not any(ours in card for ours in ("six topics", "was composed", "license: mit"))
     assert read_manifest(out).scores["test split"]["macro_f1"] >= 0.7
     tagger = load(out)
     taggings = list(tagger.tag_many(["La finale du championnat", "Il pleuvra demain.", " "]))
@@ -205,6 +217,53 @@ def test_outputs_are_checked_before_the_training(article_rows: list[LabelledPara
     ):
         with pytest.raises(VeilleurError, match=r"is not a bundle|cannot be made"):
             Job(article_rows, TOPICS, out, "", out_of_fold=oof).check()
+
+
+def test_what_a_training_would_lose_or_mistake_is_refused(
+    article_rows: list[LabelledParagraph], tmp_path: Path
+) -> None:
+    out = tmp_path / "b"
+    misspelt = [replace(article_rows[0], split="Test"), *article_rows[1:]]
+    for job, said in (
+        (Job(article_rows, TOPICS, out, "", out_of_fold=out / "oof.jsonl"), "lies in the bundle's own folder"),
+        (Job(misspelt, TOPICS, out, ""), "has the split 'Test': write one of train, validation, test"),
+        (Job(article_rows, TOPICS, out, "", [("dev", []), ("dev", [])]), "2 label sets to score on are called 'dev'"),
+    ):
+        with pytest.raises(VeilleurError, match=said):
+            job.check()
+
+
+def test_an_output_may_be_a_link_to_a_bundle(article_rows: list[LabelledParagraph], tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    job = Job(article_rows, TOPICS, tmp_path / "link", "")
+    for _ in range(2):
+        train_tfidf(job, TfidfSettings(folds=2))
+    assert read_manifest(tmp_path / "real") == read_manifest(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+
+
+def test_a_folder_where_the_checkpoints_go_is_left_alone(
+    article_rows: list[LabelledParagraph], tiny_base: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "b.work").mkdir()
+    (tmp_path / "b.work" / "thesis.txt").write_text("x")
+    job = Job(article_rows, TOPICS, tmp_path / "b", "")
+    with pytest.raises(VeilleurError, match="no interrupted training"):
+        train_camembert(job, CamembertSettings(base=str(tiny_base)), lambda part, report: None)
+    assert (tmp_path / "b.work" / "thesis.txt").exists()
+
+
+def test_a_topic_of_one_bulletin_is_not_given_to_the_fold_that_never_saw_it() -> None:
+    rng = np.random.default_rng(0)
+    words = ["la", "police", "mot", "été", "ville", "route", "mer", "port"]
+    rows = []
+    for number in range(40):
+        topics = ("x",) if number < 4 else ("y",) if number % 2 else ()
+        text = " ".join(rng.choice(words, 12))
+        rows.append(LabelledParagraph(str(number), text, topics, bulletin=f"b{number // 4}"))
+    logits, folds = tfidf_out_of_fold(rows, ("x", "y"), TfidfSettings())
+    (held,) = (fold for fold in folds if any(rows[index].bulletin == "b0" for index in fold))
+    assert (logits[held, 0] < logits[np.setdiff1d(np.arange(40), held), 0].min()).all()
 
 
 def test_what_is_no_bundle_is_never_overwritten(tmp_path: Path) -> None:

@@ -1,4 +1,5 @@
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,7 @@ from veilleur.labels.rows import LabelledParagraph, label_matrix
 from veilleur.model.tfidf import plain
 from veilleur.train.tfidf import (
     PIPELINE,
+    UNLEARNT,
     TfidfSettings,
     build_pipeline,
     fit_pipeline,
@@ -55,12 +57,18 @@ def test_each_topic_has_the_mean_of_a_plain_regression_and_one_over_log_counts(
         )
 
 
-def test_a_topic_that_no_paragraph_has_is_fitted_too(article_rows: list[LabelledParagraph]) -> None:
-    topics = (*TOPICS, "chess")
-    pipeline = fit_tfidf(article_rows, topics, TfidfSettings())
-    expected = pipeline.decision_function(["La lutte contre la drogue"])
-    found = tfidf_logits(pipeline, [LabelledParagraph("1", "La lutte contre la drogue", ())])
-    np.testing.assert_allclose(found, expected, atol=1e-5)
+def test_a_topic_that_no_or_every_paragraph_has_is_given_to_none_or_all(article_rows: list[LabelledParagraph]) -> None:
+    rows = [replace(row, topics=(*row.topics, "news")) for row in article_rows]
+    pipeline = fit_tfidf(rows, (*TOPICS, "chess", "news"), TfidfSettings())
+    (found,) = tfidf_logits(pipeline, [LabelledParagraph("1", "La lutte contre la drogue", ())])
+    (expected,) = pipeline.decision_function(["la lutte contre la drogue"])
+    np.testing.assert_allclose(found[:6], expected[:6], atol=1e-5)
+    assert found[6:].tolist() == [-UNLEARNT, UNLEARNT]
+
+
+def test_too_few_paragraphs_are_one_sentence() -> None:
+    with pytest.raises(VeilleurError, match="1 paragraphs are too few or too short"):
+        fit_tfidf([LabelledParagraph("1", "Un texte.", ())], TOPICS, TfidfSettings())
 
 
 def test_the_pipeline_beside_the_model_gives_the_same_scores(
