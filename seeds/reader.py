@@ -34,16 +34,19 @@ _LINK = re.compile(r">>")
 _RELATED_MENU = "voir plus"
 _MENUS = frozenset({_RELATED_MENU, "voir aussi", "lire aussi", "à lire aussi", "partager", "imprimer"})
 _ISO = r"(?P<iso>(?:19|20)\d{2}-(?:0[1-9]|1[0-2])(?:-\d{2})?)(?!\d)"
-_GLUED_DATE = re.compile(rf"(?P<date>(?:date\s*:?\s*)?{_ISO})[\s:–—-]*(?P<rest>.*)", re.IGNORECASE)
+_ISO_TIME = r"(?:[T ]\d{2}:\d{2}(?::\d{2})?(?:Z|[+-]\d{2}:?\d{2})?)?"
+_GLUED_DATE = re.compile(rf"(?P<date>(?:date\s*:?\s*)?{_ISO}){_ISO_TIME}[\s:–—-]*(?P<rest>.*)", re.IGNORECASE)
 _MONTH = r"(?:janvier|février|mars|avril|mai|juin|juillet|août|septembre|octobre|novembre|décembre)"
 _WRITTEN_DATE = re.compile(
-    r"(?:publié )?(?:le )?(?:\w+di |dimanche )?"
-    rf"(?:\d{{1,2}}(?:er)? {_MONTH} \d{{4}}|\d{{1,2}}/\d{{1,2}}/\d{{4}})",
+    r"(?:(?:date|publié|mis à jour)\s?:?\s)?(?:le\s?:?\s)?(?:\w+di,? |dimanche,? )?"
+    rf"(?:\d{{1,2}}(?:er)? {_MONTH} \d{{4}}|\d{{1,2}}[/.-]\d{{1,2}}[/.-]\d{{4}})"
+    r"(?:[\s,]+(?:à\s)?\d{1,2}\s?[h:]\s?(?:\d{2})?(?::\d{2})?)?",
     re.IGNORECASE,
 )
 _DATELINE = re.compile(r"[^\W\d_][^.()]{1,60} \([A-Z][\w/ ]{1,20}\)\s?[-–—:]+\s?")
 _UNFINISHED_OR_SENTENCE = re.compile(r"[.…:;,][\"'’»”)\]\s]*$")
-_ENDS_SENTENCE = re.compile(r"[.!?…:][\"'’»”)\]\s]*$")
+_BULLET = re.compile(r"[-–—•*]\s")
+_ENDS_SENTENCE = re.compile(r"[.!?…:;][\"'’»”)\]\s]*$")
 _FRONT_MATTER_LINE = re.compile(r"(?P<key>[A-Za-z_][\w-]*)\s*:(?:\s+(?P<value>.*))?")
 _FOLDED = str.maketrans(
     {"đ": "d", "Đ": "D", "œ": "oe", "Œ": "OE", "æ": "ae", "Æ": "AE", "ø": "o", "ł": "l", "ß": "ss", "’": "-"}
@@ -255,6 +258,7 @@ def _is_wrapped(block: Sequence[str]) -> bool:
         len(block) > 1
         and all(40 <= len(line) <= 120 for line in block[:-1])
         and all(_mark(line) is None for line in block)
+        and not any(_BULLET.match(line) for line in block[1:])
         and any(not _ENDS_SENTENCE.search(line) and following[0].islower() for line, following in pairwise(block))
     )
 
@@ -317,7 +321,12 @@ def _paragraph(line: str) -> Iterable[_Piece]:
 
 
 def _is_title_like(line: str) -> bool:
-    return len(line) <= TITLE_LENGTH and not _UNFINISHED_OR_SENTENCE.search(line)
+    return (
+        len(line) <= TITLE_LENGTH
+        and not _UNFINISHED_OR_SENTENCE.search(line)
+        and not _DATELINE.match(line)
+        and not _TRAILING_BYLINE.fullmatch(line)
+    )
 
 
 def _alike(line: str, title: str) -> bool:
@@ -344,11 +353,19 @@ def _related(lines: Sequence[str]) -> list[list[_Piece]]:
 
 
 def _without_repeats(pieces: Iterable[_Piece]) -> list[_Piece]:
-    """Keep the first of the pieces whose texts are the same, their datelines aside."""
-    first: dict[str, _Piece] = {}
+    """Keep the first of the pieces whose texts are the same, the dateline of one of them aside."""
+    kept: list[_Piece] = []
+    whole: set[str] = set()
+    bare: set[str] = set()
     for kind, text in pieces:
-        first.setdefault(without_dateline(text) or text, (kind, text))
-    return list(first.values())
+        body = without_dateline(text) or text
+        # Two datelines make two texts: "Rouen (Normandie) : un mort" does not repeat "Le Havre (Normandie) : un mort".
+        if text in whole or body in whole or text in bare:
+            continue
+        kept.append((kind, text))
+        whole.add(text)
+        bare.add(body)
+    return kept
 
 
 def _name(pieces: Sequence[_Piece]) -> str:

@@ -167,6 +167,19 @@ def test_what_is_not_front_matter_stays_text(raw: str) -> None:
             "Publié le 5 novembre 2021",
             "Le Vietnam et l'Inde",
         ),
+        ("2025-03-12T14:32:00+01:00\n\nLe Vietnam et l'Inde", "2025-03-12", "Le Vietnam et l'Inde"),
+        ("2025-03-12 14:32\n\nLe Vietnam et l'Inde", "2025-03-12", "Le Vietnam et l'Inde"),
+        *(
+            (f"{line}\n\nLe Vietnam et l'Inde", line, "Le Vietnam et l'Inde")
+            for line in (
+                "Publié le 12/03/2025 à 14h32",
+                "Lundi 4 août 2025 à 10 h 15",
+                "12 mars 2025, 14:32",
+                "Publié le : 12 mars 2025",
+                "Mis à jour le 12 mars 2025",
+                "Date : 12 mars 2025",
+            )
+        ),
     ],
 )
 def test_dates_in_the_head(line: str, date: str, text: str) -> None:
@@ -181,7 +194,7 @@ def test_a_date_in_running_text_is_text() -> None:
     assert bulletin.date is None
 
 
-@pytest.mark.parametrize("only", ["Une ligne courte", "Une phrase entière.\n\nUne autre.", "Il a dit :\n\nOui."])
+@pytest.mark.parametrize("only", ["Une ligne courte", "Une phrase entière.\n\nUne autre.", "Il a dit :\n\nOui.", "Hanoï (VNA) – Une brève\n\nOui.", "Ils ont signé. -VNA\n\nOui."])
 def test_not_a_title(only: str) -> None:
     assert read_bulletin(only).title is None
 
@@ -236,6 +249,12 @@ def test_a_lead_that_says_more_stays() -> None:
     assert ("paragraph", longer) in pieces(read_bulletin(f"Titre\n\n{LEAD}\n\n{longer}"))
 
 
+def test_the_same_said_of_two_places_is_no_repetition() -> None:
+    two = ["Le Havre (Normandie) : 12 kg saisis.", "Rouen (Normandie) : 12 kg saisis."]
+    found = pieces(read_bulletin("\n\n".join(["Bilan", *two])))
+    assert found[1:] == [("paragraph", text) for text in two]
+
+
 def test_bare_datelines_are_no_repetition_of_each_other() -> None:
     found = pieces(read_bulletin("Titre\n\nDu texte.\n\nHanoï (VNA) -\n\nParis (AFP) -"))
     assert found[2:] == [("paragraph", "Hanoï (VNA) -"), ("paragraph", "Paris (AFP) -")]
@@ -257,6 +276,16 @@ def test_no_blank_lines_every_line_is_a_paragraph() -> None:
 def test_runs_of_blank_lines_and_line_ends_do_not_matter() -> None:
     plain = read_bulletin("Titre\n\nUn.\n\nDeux.")
     assert read_bulletin("\n\n Titre\r\n\r\n\r\n \t\r\nUn.\r\n\u00a0\r\nDeux.\r\n\r\n") == plain
+
+
+def test_items_of_a_list_are_paragraphs() -> None:
+    items = [
+        "un homme de 19 ans, soupçonné d'être le tireur ;",
+        "un homme de 22 ans, soupçonné d'avoir conduit ;",
+        "une femme de 31 ans, soupçonnée d'avoir caché les armes.",
+    ]
+    raw = "Titre\n\n" + "\n".join(items) + "\n\n" + "\n".join(f"• {item}" for item in items)
+    assert [text for _, text in pieces(read_bulletin(raw))][1:] == [*items, *(f"• {item}" for item in items)]
 
 
 def test_a_hard_wrapped_paragraph_is_one() -> None:
