@@ -62,7 +62,7 @@ class Wrong:
     @property
     def pieces(self) -> list[Piece]:
         """The text, cut where evidence begins and ends."""
-        return highlighted(self.row.text, self.row.evidence)
+        return highlighted(self.row.text, self.row.evidence, self.topic)
 
     def to_dict(self) -> dict[str, Any]:
         """Return all of it as JSON types."""
@@ -143,8 +143,10 @@ def nearest(texts: Sequence[str], training: Sequence[LabelledParagraph]) -> list
     ]
 
 
-def highlighted(text: str, evidence: Mapping[str, Sequence[str]]) -> list[Piece]:
-    """Cut a text where evidence begins and ends; of evidence that overlaps, the first and longest is marked.
+def highlighted(text: str, evidence: Mapping[str, Sequence[str]], own: str = "") -> list[Piece]:
+    """Cut a text where evidence begins and ends.
+
+    Of evidence that overlaps, that of the topic `own` is marked, else the first and longest.
 
     Examples
     --------
@@ -157,8 +159,14 @@ def highlighted(text: str, evidence: Mapping[str, Sequence[str]]) -> list[Piece]
         for words in quotes
         if words and (start := text.find(words)) >= 0
     )
+    mine = [span for span in spans if span[2] == own]
+    others = [
+        (start, length, topic)
+        for start, length, topic in spans
+        if topic != own and not any(start < first - size and first < start - length for first, size, _ in mine)
+    ]
     pieces, end = [], 0
-    for start, length, topic in spans:
+    for start, length, topic in sorted(mine + others):
         if start < end:
             continue
         pieces += [Piece(text[end:start], ""), Piece(text[start : start - length], topic)]

@@ -93,7 +93,7 @@ def _f1_by_topic(evaluations: Sequence[Evaluation]) -> Picture:
                 if between:
                     axes.plot(between, [height, height], color=_colour(place), linewidth=1.5)
                 axes.plot([value], [height], MARKS[place % len(MARKS)], color=_colour(place), markersize=5)
-            axes.plot([], [], MARKS[place % len(MARKS)] + "-", color=_colour(place), label=one.answers.name)
+            axes.plot([], [], MARKS[place % len(MARKS)] + "-", color=_colour(place), label=_label(one.answers.name))
             words.append(f"{one.answers.name}: {', '.join(said)}.")
         axes.set(xlim=(0, 1.01), xlabel="F1", yticks=range(len(topics)), yticklabels=topics)
         axes.set_ylim(len(topics) - 0.5, -0.5)
@@ -441,7 +441,12 @@ def _undefined(axes: "Axes", why: str) -> None:
 
 
 def _line(place: int, name: str) -> Mapping[str, Any]:
-    return {"color": _colour(place), "linewidth": 1.5, "label": name}
+    return {"color": _colour(place), "linewidth": 1.5, "label": _label(name)}
+
+
+def _label(name: str) -> str:
+    """Return a name for the legend, from which matplotlib leaves out those that begin with an underscore."""
+    return f"\u200b{name}" if name.startswith("_") else name
 
 
 def _colour(place: int) -> str:

@@ -48,3 +48,14 @@ def test_highlighting_changes_no_text(text: str, evidence: dict[str, list[str]],
     pieces = highlighted(text, evidence)
     assert "".join(piece.text for piece in pieces) == text
     assert not text or any(piece.topic for piece in pieces)
+
+
+def test_the_evidence_of_the_topic_in_question_is_marked_where_topics_share_it() -> None:
+    evidence = {"drugs": ["Saisie de drogue"], "police": ["Saisie"], "maritime": ["en mer"]}
+    text = "Saisie de drogue en mer"
+    assert [tuple(piece) for piece in highlighted(text, evidence, "police")] == [
+        ("Saisie", "police"),
+        (" de drogue ", ""),
+        ("en mer", "maritime"),
+    ]
+    assert highlighted(text, evidence, "drugs")[0] == ("Saisie de drogue", "drugs")

@@ -116,6 +116,11 @@ def test_the_markdown_says_the_same(folder: Path, compared: Study) -> None:
         assert len(widths) == 1, table.splitlines()[0]
 
 
+def test_pictures_on_disk_bring_their_colours(folder: Path) -> None:
+    for path in (folder / "pictures").iterdir():
+        assert path.read_text(encoding="utf-8").startswith('<svg style="color: #1b1e22; background: #ffffff; ')
+
+
 def test_the_same_study_gives_the_same_bytes(compared: Study, folder: Path, tmp_path: Path) -> None:
     write_report(compared, tmp_path)
     for path in folder.rglob("*"):
