@@ -35,7 +35,7 @@ def topics_text(topics: Sequence[str], scores: Mapping[str, float] | None = None
     return ", ".join(parts) or "[dim]none[/]"
 
 
-def show_records(console: Console, records: Iterable[Mapping[str, Any]], unit: "Unit | None" = None) -> None:
+def show_records(console: Console, records: Iterable[Mapping[str, Any]], unit: "Unit | None") -> None:
     """Print taggings of a unit as they come: texts and paragraphs a row each, bulletins with theirs below them."""
     source = None
     for record in records:

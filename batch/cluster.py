@@ -83,7 +83,7 @@ def ray_engine(address: str | None = None) -> Engine:
         is_ours = not ray.is_initialized()
         try:
             if is_ours:
-                ray.init(address, log_to_driver=False, include_dashboard=False, logging_level="error")
+                _start(ray, address)
             for row in _dataset(job, journal).iter_rows():
                 yield pickle.loads(row["tagged"])
         except (ray.exceptions.RayError, ConnectionError) as error:
@@ -93,6 +93,13 @@ def ray_engine(address: str | None = None) -> Engine:
                 ray.shutdown()
 
     return tag
+
+
+def _start(ray: Any, address: str | None) -> None:
+    try:
+        ray.init(address, log_to_driver=False, include_dashboard=False, logging_level="error")
+    except ValueError as error:
+        raise VeilleurError(f"{address} is no address of a Ray cluster ({error}): write host:port") from error
 
 
 def groups(job: Job, journal: Journal) -> list[Group]:

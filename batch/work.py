@@ -104,9 +104,15 @@ class Work:
             path.unlink(missing_ok=True)
             return
         # Not beside the output, which may be on another disk.
-        with _replacing(path, path.with_name(f"{path.name}.partial")) as file:
-            REJECTS.assemble(parts, file)
-        _sync_folder(path.parent)
+        try:
+            with _replacing(path, path.with_name(f"{path.name}.partial")) as file:
+                REJECTS.assemble(parts, file)
+            _sync_folder(path.parent)
+        except OSError as error:
+            reason = error.strerror or error
+            raise VeilleurError(
+                f"{path} cannot be written ({reason}): name other --rejects, and the same command goes on"
+            ) from error
 
     def _save(self, journal: Journal) -> None:
         content = {"job": self.identity, **asdict(journal)}

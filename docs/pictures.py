@@ -30,7 +30,7 @@ def draw_tagging() -> None:
     """Tag the article and write the picture."""
     console = Console(record=True, width=110, highlight=False, force_terminal=True)
     item = Item(str(ARTICLE), ARTICLE.stem, ARTICLE.read_text(encoding="utf-8"))
-    show_records(console, tag_items(load(), [item], "bulletin"))
+    show_records(console, tag_items(load(), [item], "bulletin"), "bulletin")
     console.save_svg(str(DOCS / "tagging.svg"), title="veilleur tag --unit bulletin")
 
 

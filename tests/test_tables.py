@@ -9,7 +9,7 @@ TEXT = {"source": "a.jsonl", "text": "La drogue [/b]", "topics": ["drugs"], "sco
 
 def test_columns_of_a_text_are_not_taken_for_those_of_a_bulletin() -> None:
     console = Console(record=True, width=80)
-    show_records(console, [TEXT | {"topic": "x", "segments": "y", "kind": "[/dim]"}])
+    show_records(console, [TEXT | {"topic": "x", "segments": "y", "kind": "[/dim]"}], "text")
     assert "[/dim]: La drogue [/b]" in console.export_text()
 
 
