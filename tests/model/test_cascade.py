@@ -16,6 +16,7 @@ from veilleur.model.cascade import Cascade, CascadeModel
 from veilleur.model.tagger import Tagger
 from veilleur.train.tfidf import TfidfSettings, fit_tfidf, inference_model
 
+EVERYDAY = "Le festival de musique baroque ouvre ses portes samedi à l'abbaye, avec un concert de clavecin."
 TEXTS = ["La douane a saisi 30 kg de cocaïne.", "Le marché aux fleurs ouvre samedi.", "Un navire des garde-côtes."]
 
 
@@ -62,7 +63,7 @@ def test_a_limit_holds_for_every_topic(pair: tuple[Tagger, Tagger]) -> None:
 def test_the_shipped_bundle_settles_everyday_news_and_can_be_told_to_read_all() -> None:
     swift, thorough = load("camembert"), load("camembert", cascade=False)
     assert isinstance(swift.model, CascadeModel)
-    text = "Le festival de musique baroque ouvre ses portes samedi à l'abbaye, avec un concert de clavecin."
+    text = EVERYDAY
     assert swift.model.cascade.settles(swift.model.baseline.logits([text]))[0]
     assert swift.tag(text).topics == thorough.tag(text).topics == ()
     assert swift.predict_proba([text]).max() < min(swift.thresholds.values()) / 2
@@ -73,7 +74,7 @@ def test_the_shipped_bundle_settles_everyday_news_and_can_be_told_to_read_all() 
 
 
 def test_the_command_can_be_told_to_read_all(tmp_path: Path) -> None:
-    (tmp_path / "news.txt").write_text("Le festival de musique baroque ouvre ses portes samedi à l'abbaye.", "utf-8")
+    (tmp_path / "news.txt").write_text(EVERYDAY, "utf-8")
     found = [
         CliRunner().invoke(main, ["tag", str(tmp_path / "news.txt"), "--format", "jsonl", option])
         for option in ("--cascade", "--no-cascade")
