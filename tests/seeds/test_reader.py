@@ -194,7 +194,16 @@ def test_a_date_in_running_text_is_text() -> None:
     assert bulletin.date is None
 
 
-@pytest.mark.parametrize("only", ["Une ligne courte", "Une phrase entière.\n\nUne autre.", "Il a dit :\n\nOui.", "Hanoï (VNA) – Une brève\n\nOui.", "Ils ont signé. -VNA\n\nOui."])
+@pytest.mark.parametrize(
+    "only",
+    [
+        "Une ligne courte",
+        "Une phrase entière.\n\nUne autre.",
+        "Il a dit :\n\nOui.",
+        "Hanoï (VNA) – Une brève\n\nOui.",
+        "Ils ont signé. -VNA\n\nOui.",
+    ],
+)
 def test_not_a_title(only: str) -> None:
     assert read_bulletin(only).title is None
 
