@@ -55,8 +55,17 @@ def export_onnx(network: TokenVotes, path: Path, window: int) -> None:
     )
     assert program is not None  # only the old exporter gives none
     model = program.model_proto
+    _forget_origin(model)
     onnx.helper.set_model_props(model, {"window": str(window)})
     onnx.save(model, path)
+
+
+def _forget_origin(model: onnx.ModelProto) -> None:
+    """Drop what the exporter notes of the lines of code behind each operator, with the training machine's paths."""
+    graph = model.graph
+    for part in (graph, *graph.node, *graph.input, *graph.output, *graph.value_info, *graph.initializer):
+        part.ClearField("metadata_props")
+        part.doc_string = ""
 
 
 def quantise_onnx(source: Path, target: Path) -> None:
