@@ -68,10 +68,9 @@ def tag(names: tuple[str, ...], reading: Reading, options: Options) -> int:
 def _tag(names: tuple[str, ...], reading: Reading, options: Options) -> Journal:
     output = options.output
     form = _form(options)
-    if output is not None and not output.parent.is_dir():
-        raise VeilleurError(f"{output} cannot be written: there is no folder {output.parent}")
-    if options.rejects is not None and not options.rejects.parent.is_dir():
-        raise VeilleurError(f"{options.rejects} cannot be written: there is no folder {options.rejects.parent}")
+    for path in filter(None, (output, options.rejects)):
+        if not path.parent.is_dir():
+            raise VeilleurError(f"{path} cannot be written: there is no folder {path.parent}")
     written = [output, work_of(output), rejects_of(output)] if output is not None else []
     sources = find_sources(
         names or (STDIN,),

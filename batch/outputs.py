@@ -4,7 +4,8 @@ import base64
 import csv
 import io
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
@@ -77,6 +78,16 @@ class JsonLines:
                 copyfileobj(part, file)
 
 
+@contextmanager
+def _long_cells() -> Iterator[None]:
+    """Let csv read our own cells, however long; its limit is the whole process's, and that of inputs stays."""
+    before = csv.field_size_limit(2**31 - 1)
+    try:
+        yield
+    finally:
+        csv.field_size_limit(before)
+
+
 @dataclass(frozen=True)
 class Csv:
     """CSV or TSV as spreadsheets read it; a cell that they would run as a formula gets an apostrophe before it.
@@ -91,9 +102,9 @@ class Csv:
         rows = [_flat(record) for record in records]
         return self._write(list(dict.fromkeys(name for row in rows for name in row)), rows)
 
+    @_long_cells()
     def assemble(self, parts: Sequence[Path], file: BinaryIO) -> None:
         """Write one header of all columns, in the order in which they turn up, and all rows."""
-        csv.field_size_limit(2**31 - 1)  # of our own cells; it is for the whole process and never lowered
         headers = {path: _header(path, self.delimiter) for path in parts}
         columns = list(dict.fromkeys(name for header in headers.values() for name in header))
         file.write(self._write(columns, []))

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+OPENING = '<svg style="'  # of every picture
 INK = "#010203"  # becomes the page's text colour
 COLOURS = ("#3b78d8", "#c2611a", "#2f8f5b", "#9a5fc0", "#a8743a", "#c4497e")  # 3:1 on white and on near-black
 LINES = ("-", "--", "-.", ":")
@@ -41,6 +42,11 @@ class Picture:
     caption: str
     alternative: str
     svg: str
+
+    @property
+    def standalone(self) -> str:
+        """The SVG for a file, which does not know its page's colours and brings those of the light scheme."""
+        return self.svg.replace(OPENING, f"{OPENING}color: #1b1e22; background: #ffffff; ", 1)
 
 
 def pictures(
@@ -424,7 +430,7 @@ def _svg(figure: "Figure", name: str) -> str:
     svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\g<1>{name}-", svg)
     wide = 1.25 * 72 * float(figure.get_figwidth())
-    size = f'<svg style="max-width: {wide:.0f}pt" '
+    size = f'{OPENING}max-width: {wide:.0f}pt" '
     svg = re.sub(r'<svg ([^>]*?)width="[^"]*"', rf"{size}\1", svg, count=1)
     svg = re.sub(r'<svg ([^>]*?)height="[^"]*"', r"<svg \1", svg, count=1)
     return svg.replace(INK, "currentColor")

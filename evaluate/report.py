@@ -64,9 +64,7 @@ def write_report(found: Study, folder: Path) -> None:
     try:
         (folder / PICTURES).mkdir(parents=True, exist_ok=True)
         for one in drawn:
-            # As a file it does not know its page's colours, so it brings its own.
-            ground = '<svg style="color: #1b1e22; background: #ffffff; '
-            _write(folder / PICTURES / f"{one.name}.svg", [one.svg.replace('<svg style="', ground, 1)])
+            _write(folder / PICTURES / f"{one.name}.svg", [one.standalone])
         _write(folder / PAGE, render_html(found, drawn))
         _write(folder / TEXT, render_markdown(found, drawn))
         _write(folder / FIGURES, encoder.iterencode(found.to_dict()))

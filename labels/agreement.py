@@ -8,6 +8,7 @@ from typing import Any
 
 from veilleur.errors import VeilleurError
 from veilleur.labels.files import LabelFile, read_label_file
+from veilleur.labels.rows import refuse_unknown
 from veilleur.labels.topics import TopicSet, read_topics
 
 
@@ -84,8 +85,7 @@ def _labels(labels: LabelFile, topics: Sequence[str]) -> dict[str, frozenset[str
         where = f"{labels.path}, line {line.number}"
         if line.id in found:
             raise VeilleurError(f"{where}: labels {line.id} again: keep one of the lines.")
-        if unknown := sorted(set(line.topics).difference(topics)):
-            raise VeilleurError(f"{where}: the topic {unknown[0]!r} is unknown: use {', '.join(topics)}.")
+        refuse_unknown(where, line.topics, topics)
         found[line.id] = frozenset(line.topics)
     return found
 

@@ -190,11 +190,16 @@ def _user_row(where: str, default_id: str, value: Any, topics: TopicSet) -> Labe
     )
 
 
+def refuse_unknown(where: str, found: Iterable[str], topics: Sequence[str]) -> None:
+    """Raise `VeilleurError` if any topic found is none of these."""
+    if unknown := sorted(set(found).difference(topics)):
+        raise VeilleurError(f"{where}: the topic {unknown[0]!r} is unknown: use {', '.join(topics)}.")
+
+
 def _ordered(where: str, found: Iterable[str], topics: TopicSet) -> tuple[str, ...]:
     """Give the topics once each, in the topic set's order, and refuse those that it does not have."""
     names = set(found)
-    if unknown := sorted(names.difference(topics.ids)):
-        raise VeilleurError(f"{where}: the topic {unknown[0]!r} is unknown: use {', '.join(topics.ids)}.")
+    refuse_unknown(where, names, topics.ids)
     if topics.exclusive and len(names) > 1:
         raise VeilleurError(f"{where}: has {len(names)} topics, but they exclude each other: keep one.")
     return tuple(name for name in topics.ids if name in names)
@@ -205,21 +210,17 @@ def _evidence(where: str, labels: Any, evidence: Any) -> dict[str, tuple[str, ..
     found: dict[str, list[str]] = {}
     if isinstance(labels, dict):
         for topic, words in labels.items():
-            if not _are_strings(words):
+            if not isinstance(words, list) or not all(isinstance(word, str) for word in words):
                 raise VeilleurError(f'{where}: has no list of words for {topic!r}: write {{"{topic}": ["…"]}}.')
             found[topic] = list(words)
     try:
         for item in evidence or ():
-            if not _are_strings([item["text"]]):
+            if not isinstance(item["text"], str):
                 raise TypeError
             found.setdefault(item["topic"], []).append(item["text"])
     except (KeyError, TypeError) as error:
         raise VeilleurError(f'{where}: evidence is not a list of {{"topic": "…", "text": "…"}}: mend it.') from error
     return {topic: tuple(words) for topic, words in found.items()}
-
-
-def _are_strings(words: Any) -> bool:
-    return isinstance(words, list) and all(isinstance(word, str) for word in words)
 
 
 def _text(value: Any) -> str:
